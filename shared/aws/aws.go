@@ -1,0 +1,46 @@
+// Package aws holds the adapters: the domain's stores, buckets, queues, mail and keys in terms of the S3, DynamoDB, SQS,
+// SES v2 and Secrets Manager protocols, which open engines speak too. One file a service.
+//
+// It is the only package under shared/ that imports the AWS SDK. It holds no decisions: what may follow what is the
+// domain's business. Endpoints, region and credentials come from the SDK's usual places (AWS_ENDPOINT_URL and so on).
+package aws
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+
+	awssdk "github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	awsconfig "github.com/aws/aws-sdk-go-v2/config"
+)
+
+// maxAttempts is the SDK's retry budget for one call: the one retry policy of the project.
+const maxAttempts = 4
+
+// Connect reads region, credentials and endpoints from the environment. The result is shared by all adapters.
+func Connect(ctx context.Context) (awssdk.Config, error) {
+	cfg, err := awsconfig.LoadDefaultConfig(ctx,
+		awsconfig.WithRetryer(func() awssdk.Retryer {
+			return retry.AddWithMaxAttempts(retry.NewStandard(), maxAttempts)
+		}),
+		// A presigned PUT must not ask the browser for a checksum that nobody announced.
+		awsconfig.WithRequestChecksumCalculation(awssdk.RequestChecksumCalculationWhenRequired),
+		awsconfig.WithResponseChecksumValidation(awssdk.ResponseChecksumValidationWhenRequired),
+		awsconfig.WithHTTPClient(&http.Client{Transport: transport()}),
+	)
+	if err != nil {
+		return awssdk.Config{}, fmt.Errorf("read AWS configuration: %w", err)
+	}
+	return cfg, nil
+}
+
+// transport bounds what a silent server can cost; the bodies themselves are bounded by the caller's context.
+func transport() *http.Transport {
+	t, _ := http.DefaultTransport.(*http.Transport)
+	t = t.Clone()
+	t.ResponseHeaderTimeout = 30 * time.Second
+	t.MaxIdleConnsPerHost = 16
+	return t
+}

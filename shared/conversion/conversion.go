@@ -1,0 +1,219 @@
+// Package conversion takes a video that has arrived in storage to its outcome: it claims the file, runs the engine, puts
+// the MP3 into storage, records the end and has the owner told.
+//
+// It may be called for the same file any number of times, at once or one after the other, and may die at any point: one
+// conversion holds the file's lease at a time, and whatever a dead one left is picked up by the next call.
+package conversion
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"time"
+
+	"mp3converter/shared/audio"
+	"mp3converter/shared/engine"
+	"mp3converter/shared/library"
+	"mp3converter/shared/message"
+	"mp3converter/shared/source"
+	"mp3converter/shared/transfer"
+)
+
+// Videos is where the videos are.
+type Videos interface {
+	// Open looks the object up and pins its version; source.ErrGone when there is none.
+	Open(ctx context.Context, key string) (source.Ranges, error)
+}
+
+// Result is an MP3 on its way into storage, used by one goroutine. It becomes visible with Commit, whole, or never.
+type Result interface {
+	io.WriterAt
+	// Commit returns nil once the object is durable, and how many requests storing it took.
+	Commit() (requests int, err error)
+	// Abort throws away what is not committed; after Commit it does nothing. It must be called in the end.
+	Abort(ctx context.Context) error
+}
+
+// Results is where the MP3s go.
+type Results interface {
+	// Create begins an object; nothing is stored before the first part is full or Commit is called.
+	Create(ctx context.Context, key string) Result
+	// Delete removes an object; one that is not there is no error.
+	Delete(ctx context.Context, key string) error
+}
+
+// Outbox takes outcomes to those who tell the owners.
+type Outbox interface {
+	// Send returns nil once the message is durable.
+	Send(ctx context.Context, o message.Outcome) error
+}
+
+// Engine turns a video into an MP3; see engine.Engine.Convert.
+type Engine interface {
+	Convert(ctx context.Context, src source.Ranges, dst io.WriterAt, opts audio.Options, progress func(percent int)) (engine.Result, error)
+}
+
+// Converter is the conversion service. It is safe for concurrent use.
+type Converter struct {
+	Library *library.Library
+	Videos  Videos
+	Results Results
+	Engine  Engine
+	Outbox  Outbox
+	Prices  Prices
+	Log     *slog.Logger
+}
+
+// The failures that are not the engine's.
+var (
+	failedForUs = library.Failure{Code: "internal",
+		Detail: "The conversion failed on our side several times; please upload the video again."}
+	failedTime = library.Failure{Code: string(engine.CodeTimeLimit),
+		Detail: "The conversion took longer than this service allows for one file."}
+	failedMissing = library.Failure{Code: "upload_missing", Detail: "The uploaded video is no longer there; please upload it again."}
+)
+
+// Convert takes the file with this ID to its outcome. It returns nil when there is nothing left to do for this call: the
+// file has ended and its owner is being told, or another call is at it, or the file is not there any more. An error means
+// that the call should be repeated.
+func (c *Converter) Convert(ctx context.Context, id string) error {
+	log := c.Log.With("fid", id)
+	f, err := c.Library.Get(ctx, id)
+	switch {
+	case errors.Is(err, library.ErrNotFound):
+		log.InfoContext(ctx, "nothing to convert: the file has been deleted or never was announced")
+		return nil
+	case err != nil:
+		return err
+	}
+	if f.State == library.AwaitingUpload {
+		if _, err := c.Library.Arrive(ctx, id); err != nil && !errors.Is(err, library.ErrConflict) {
+			return ignoreGone(err)
+		}
+	}
+	job, err := c.claim(ctx, id)
+	switch {
+	case errors.Is(err, library.ErrConflict) && job.File.IsFinished():
+		return c.announce(ctx, job.File) // in case the call that finished it died before it could
+	case errors.Is(err, library.ErrConflict):
+		log.InfoContext(ctx, "another conversion of this file is under way")
+		return nil
+	case err != nil:
+		return ignoreGone(err)
+	}
+	return c.run(ctx, log, job)
+}
+
+// claim takes the file's lease. When somebody else holds it, it waits until either that conversion shows a sign of life
+// or ends, which is ErrConflict, or its lease runs out, because a dead call's lease must not make the platform's retry
+// of that very call go away empty-handed.
+func (c *Converter) claim(ctx context.Context, id string) (library.Job, error) {
+	job, err := c.Library.Claim(ctx, id)
+	seen := job.File.LeaseUntil
+	for errors.Is(err, library.ErrConflict) && job.File.State == library.Converting && job.File.LeaseUntil.Equal(seen) {
+		select {
+		case <-ctx.Done():
+			return job, context.Cause(ctx)
+		case <-time.After(time.Second):
+		}
+		job, err = c.Library.Claim(ctx, id)
+	}
+	return job, err
+}
+
+// Abandon ends a file whose conversion will not be tried again, and has its owner told.
+func (c *Converter) Abandon(ctx context.Context, id string) error {
+	f, err := c.Library.Abandon(ctx, id, failedForUs)
+	switch {
+	case errors.Is(err, library.ErrConflict) && !f.IsFinished():
+		return fmt.Errorf("a conversion is still under way: %w", err)
+	case err != nil && !errors.Is(err, library.ErrConflict):
+		return ignoreGone(err)
+	}
+	return c.announce(ctx, f)
+}
+
+// announce has the owner told, unless that has been done.
+func (c *Converter) announce(ctx context.Context, f library.File) error {
+	if f.Announced {
+		return nil
+	}
+	err := c.Outbox.Send(ctx, message.Outcome{Version: message.OutcomeVersion, ID: f.ID, State: f.State})
+	if err != nil {
+		return fmt.Errorf("announce file %s: %w", f.ID, err)
+	}
+	return ignoreGone(c.Library.MarkAnnounced(ctx, f.ID))
+}
+
+// ignoreGone drops the error when the owner has deleted the file: then nothing is left to be done.
+func ignoreGone(err error) error {
+	if errors.Is(err, library.ErrNotFound) {
+		return nil
+	}
+	return err
+}
+
+func (c *Converter) run(ctx context.Context, log *slog.Logger, job library.Job) error {
+	began := time.Now()
+	if job.File.Attempts > library.MaxAttempts {
+		return c.fail(ctx, log, job, failedForUs, 0)
+	}
+	out, err := c.work(ctx, job)
+	cost := c.Prices.cost(time.Since(began), out)
+	log = log.With("seconds", time.Since(began).Seconds(), "attempt", job.File.Attempts, "cost_usd", cost, "work", out.engine)
+	// What follows must be recorded even if the time of the conversion is up.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTime)
+	defer cancel()
+	var failure *engine.Failure
+	switch {
+	case err == nil:
+		return c.finish(ctx, log, job, out, cost)
+	case errors.As(err, &failure):
+		log = log.With("error", failure)
+		return c.fail(ctx, log, job, library.Failure{Code: string(failure.Code), Detail: failure.Detail}, cost)
+	case errors.Is(err, errLost), errors.Is(err, library.ErrNotFound):
+		log.InfoContext(ctx, "conversion stopped: the file was deleted, or another conversion took over")
+		return nil
+	case errors.Is(err, errTimeUp):
+		return c.fail(ctx, log, job, failedTime, cost)
+	case errors.Is(err, source.ErrGone):
+		return c.fail(ctx, log, job, failedMissing, cost)
+	}
+	return errors.Join(fmt.Errorf("convert file %s: %w", job.File.ID, err), ignoreGone(c.Library.Release(ctx, job)))
+}
+
+// settleTime is kept back from the platform's time limit to record how a conversion ended.
+const settleTime = 15 * time.Second
+
+func (c *Converter) finish(ctx context.Context, log *slog.Logger, job library.Job, out output, cost float64) error {
+	f, err := c.Library.Finish(ctx, job, library.Outcome{
+		MP3Bytes: out.engine.Bytes, Duration: out.engine.Duration, CostUSD: cost,
+	})
+	switch {
+	case errors.Is(err, library.ErrNotFound):
+		log.InfoContext(ctx, "the file was deleted while it was being converted; removing its MP3")
+		return c.Results.Delete(ctx, transfer.MP3Key(job.File.ID))
+	case errors.Is(err, library.ErrConflict):
+		log.WarnContext(ctx, "converted, but another conversion had taken over")
+		return nil
+	case err != nil:
+		return err
+	}
+	log.InfoContext(ctx, "converted", "mp3_bytes", f.MP3Bytes, "duration_seconds", f.Duration.Seconds())
+	return c.announce(ctx, f)
+}
+
+func (c *Converter) fail(ctx context.Context, log *slog.Logger, job library.Job, why library.Failure, cost float64) error {
+	f, err := c.Library.Fail(ctx, job, why, cost)
+	switch {
+	case errors.Is(err, library.ErrNotFound), errors.Is(err, library.ErrConflict):
+		log.InfoContext(ctx, "failed, but the file was deleted or another conversion had taken over")
+		return nil
+	case err != nil:
+		return err
+	}
+	log.InfoContext(ctx, "cannot be converted", "code", why.Code)
+	return c.announce(ctx, f)
+}

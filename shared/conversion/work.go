@@ -1,0 +1,110 @@
+package conversion
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"mp3converter/shared/engine"
+	"mp3converter/shared/library"
+	"mp3converter/shared/transfer"
+)
+
+const (
+	// progressEvery bounds how often progress is written.
+	progressEvery = 2 * time.Second
+	// renewEvery keeps the lease while there is no progress to write; library.LeaseTTL leaves room for two misses.
+	renewEvery = library.LeaseTTL / 3
+)
+
+// Causes for which a conversion is stopped from outside.
+var (
+	// errLost: the lease of the file is gone.
+	errLost = errors.New("the lease of the file is lost")
+	// errTimeUp: the platform would end the call before the conversion could be recorded.
+	errTimeUp = errors.New("the time of the call is up")
+)
+
+// output is what one run of the engine brought.
+type output struct {
+	engine   engine.Result
+	requests int // to store the MP3
+}
+
+// work runs the engine from storage to storage while it keeps the lease, and returns when both have ended.
+func (c *Converter) work(ctx context.Context, job library.Job) (out output, err error) {
+	id := job.File.ID
+	if deadline, ok := ctx.Deadline(); ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadlineCause(ctx, deadline.Add(-settleTime), errTimeUp)
+		defer cancel()
+	}
+	ctx, stop := context.WithCancelCause(ctx)
+	var percent atomic.Int64
+	renewed := make(chan struct{})
+	go func() {
+		defer close(renewed)
+		c.keepLease(ctx, stop, job, &percent)
+	}()
+	defer func() {
+		cause := context.Cause(ctx) // before our own stop
+		stop(nil)
+		<-renewed
+		if err != nil && (errors.Is(cause, errLost) || errors.Is(cause, errTimeUp)) {
+			err = cause
+		}
+	}()
+
+	video, err := c.Videos.Open(ctx, transfer.VideoKey(id))
+	if err != nil {
+		return output{}, fmt.Errorf("open video: %w", err)
+	}
+	mp3 := c.Results.Create(ctx, transfer.MP3Key(id))
+	defer func() {
+		abortCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTime)
+		defer cancel()
+		if abortErr := mp3.Abort(abortCtx); abortErr != nil {
+			// The bucket's lifecycle rule removes what is left.
+			c.Log.WarnContext(ctx, "cannot throw away an unfinished MP3", "fid", id, "error", abortErr)
+		}
+	}()
+	out.engine, err = c.Engine.Convert(ctx, video, mp3, job.File.Options, func(p int) { percent.Store(int64(p)) })
+	if err != nil {
+		return out, err
+	}
+	if out.requests, err = mp3.Commit(); err != nil {
+		return out, fmt.Errorf("store MP3: %w", err)
+	}
+	return out, nil
+}
+
+// keepLease renews the lease until ctx ends, sooner when there is progress to tell; when it cannot, it stops the work.
+func (c *Converter) keepLease(ctx context.Context, stop context.CancelCauseFunc, job library.Job, percent *atomic.Int64) {
+	tick := time.NewTicker(progressEvery)
+	defer tick.Stop()
+	written, at := 0, time.Now()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		p := int(percent.Load())
+		if p == written && time.Since(at) < renewEvery {
+			continue
+		}
+		err := c.Library.Renew(ctx, job, p)
+		switch {
+		case errors.Is(err, library.ErrConflict), errors.Is(err, library.ErrNotFound):
+			stop(errLost)
+			return
+		case err != nil && time.Since(at) > library.LeaseTTL && ctx.Err() == nil:
+			stop(fmt.Errorf("%w: %w", errLost, err))
+			return
+		case err == nil:
+			written, at = p, time.Now()
+		}
+	}
+}

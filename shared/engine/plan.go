@@ -1,0 +1,222 @@
+package engine
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"mp3converter/shared/audio"
+)
+
+// plan is what a conversion will do, made from what the file is and what the person asked for.
+type plan struct {
+	track stream
+	// cover is the index of the stream that holds the cover picture; -1: none.
+	cover int
+	// channels and sampleRate are the MP3's.
+	channels, sampleRate int
+	// start and end cut the track, on its own time line; end 0: to its end.
+	start, end time.Duration
+	// length is how long the MP3 should be, from what the file says; 0: it does not say.
+	length time.Duration
+	// declared is true when length rests on what the file says of this very track, not of the file as a whole.
+	declared bool
+	// gain is what normalizing takes, once it is known; empty: no change.
+	gain string
+	meta []byte
+}
+
+// estimated are the formats that do not say how long they are: ffprobe guesses from the first and last timestamps or
+// from the bitrate, and may be far off.
+var estimated = []string{"mpegts", "mpeg", "aac", "loas", "ac3", "eac3", "dts", "truehd", "mlp", "mp3", "amr", "gsm", "adx"}
+
+// covers are the picture formats that ID3 readers know.
+var covers = []string{"mjpeg", "png", "gif", "bmp", "webp"}
+
+// sampleRatesOffered are what Layer III can have in MPEG-1, 2 and 2.5, ascending.
+var sampleRatesOffered = []int{8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000}
+
+// makePlan chooses, and refuses what cannot be done.
+func makePlan(p probed, opts audio.Options, limits Limits) (*plan, error) {
+	track, err := chooseTrack(p, opts.Track)
+	if err != nil {
+		return nil, err
+	}
+	pl := &plan{track: track, cover: -1, channels: 2, sampleRate: 48000}
+	if track.Channels == 1 {
+		pl.channels = 1
+	}
+	if opts.Channels != nil {
+		pl.channels = *opts.Channels
+	}
+	if i, _ := slices.BinarySearch(sampleRatesOffered, int(track.SampleRate)); track.SampleRate > 0 && i < len(sampleRatesOffered) {
+		pl.sampleRate = sampleRatesOffered[i]
+	}
+	for _, s := range p.Streams {
+		if s.Disposition.AttachedPic == 1 && slices.Contains(covers, s.Codec) {
+			pl.cover = s.Index
+			break
+		}
+	}
+	pl.start, pl.end = duration(opts.Start), duration(opts.End)
+	if err := pl.measure(p, limits); err != nil {
+		return nil, err
+	}
+	pl.meta = metadata(p, track, pl.start, pl.end)
+	return pl, nil
+}
+
+func duration(s *float64) time.Duration {
+	if s == nil {
+		return 0
+	}
+	return time.Duration(*s * float64(time.Second)).Round(time.Microsecond)
+}
+
+// chooseTrack takes the audio track asked for, or else the container's default, or else the first.
+func chooseTrack(p probed, asked *int) (stream, error) {
+	var tracks []stream
+	video, pictures := false, false
+	for _, s := range p.Streams {
+		switch {
+		case s.Type == "audio":
+			tracks = append(tracks, s)
+		case s.Disposition.AttachedPic == 1:
+			pictures = true
+		case s.Type == "video":
+			video = true
+		}
+	}
+	if len(tracks) == 0 {
+		has := "no audio track"
+		switch {
+		case video:
+			has = "a video track but no audio track"
+		case pictures:
+			has = "a picture but no audio track"
+		}
+		return stream{}, fail(CodeNoAudio, nil, "The file has %s.", has)
+	}
+	track := tracks[0]
+	if i := slices.IndexFunc(tracks, func(s stream) bool { return s.Disposition.Default == 1 && s.Codec != "" }); i >= 0 {
+		track = tracks[i]
+	}
+	if asked != nil {
+		if *asked >= len(tracks) {
+			count := strconv.Itoa(len(tracks)) + " audio tracks"
+			if len(tracks) == 1 {
+				count = "1 audio track"
+			}
+			return stream{}, fail(CodeTrackMissing, nil, "The file has %s; track %d does not exist.", count, *asked)
+		}
+		track = tracks[*asked]
+	}
+	switch {
+	case track.Tag == "drms" || track.Tag == "enca":
+		return stream{}, encrypted(nil)
+	case track.Codec == "":
+		return stream{}, unsupported(nil)
+	}
+	return track, nil
+}
+
+func encrypted(err error) error {
+	return fail(CodeEncrypted, err, "The sound in the file is copy-protected (encrypted) and cannot be converted.")
+}
+
+func unsupported(err error) error {
+	return fail(CodeUnsupportedAudio, err, "The sound in the file is in a format that cannot be converted.")
+}
+
+// measure works out how long the MP3 should be, and refuses what is too long or nothing.
+func (pl *plan) measure(p probed, limits Limits) error {
+	guessed := slices.ContainsFunc(strings.Split(p.Format.Name, ","), func(name string) bool { return slices.Contains(estimated, name) })
+	whole := time.Duration(pl.track.Duration)
+	if whole == 0 {
+		whole = clock(tag(pl.track.Tags, "DURATION"))
+	}
+	pl.declared = whole > 0 && !guessed
+	if whole == 0 {
+		whole = time.Duration(p.Format.Duration)
+	}
+	if whole == 0 {
+		if pl.end > 0 {
+			pl.length = pl.end - pl.start
+		}
+		return nil
+	}
+	stop := whole
+	if pl.end > 0 {
+		stop = min(stop, pl.end)
+	}
+	pl.length = max(0, stop-pl.start)
+	switch {
+	case guessed: // then the encoding will show
+	case pl.start >= whole:
+		return rangeEmpty("the sound is only %s long", inWords(whole))
+	case pl.length > limits.MaxDuration:
+		return tooLong(pl.length, limits.MaxDuration)
+	}
+	return nil
+}
+
+func rangeEmpty(format string, args ...any) error {
+	return fail(CodeRangeEmpty, nil, "There is nothing to convert between the start and the end asked for: "+format+".", args...)
+}
+
+func tooLong(length, limit time.Duration) error {
+	return fail(CodeTooLong, nil, "The sound is %s long, more than the %s that are allowed.", inWords(length), inWords(limit))
+}
+
+// clock reads the "01:02:03.456" of Matroska's statistics tags; 0 if it is none.
+func clock(text string) time.Duration {
+	var total float64
+	parts := strings.Split(text, ":")
+	if len(parts) != 3 {
+		return 0
+	}
+	for _, part := range parts {
+		f, err := strconv.ParseFloat(part, 64)
+		if err != nil || !(f >= 0 && f < 1e6) {
+			return 0
+		}
+		total = total*60 + f
+	}
+	return time.Duration(total * float64(time.Second))
+}
+
+// encoding are ffmpeg's arguments for the encoder.
+func encoding(opts audio.Options) []string {
+	args := []string{"-c:a", "libmp3lame", "-abr", "0"}
+	if opts.Mode == audio.CBR {
+		return append(args, "-b:a", strconv.Itoa(*opts.Bitrate)+"k")
+	}
+	return append(args, "-q:a", strconv.Itoa(*opts.Quality))
+}
+
+// cut are the filters that take the part asked for out of the track, exact to the sample: it is the decoded sound
+// that is cut, and time 0 is its first sample.
+func (pl *plan) cut() []string {
+	if pl.start == 0 && pl.end == 0 {
+		return nil
+	}
+	trim := "atrim=start=" + decimal(pl.start)
+	if pl.end > 0 {
+		trim += ":end=" + decimal(pl.end)
+	}
+	return []string{"asetpts=PTS-STARTPTS", trim, "asetpts=PTS-STARTPTS"}
+}
+
+// mix is the filter that brings the track to the MP3's channels, by swresample's standard matrix: ITU-R BS.775 with
+// the sum brought below full scale, so that it cannot clip.
+func (pl *plan) mix() string {
+	if pl.channels == 1 {
+		return "aformat=channel_layouts=mono"
+	}
+	return "aformat=channel_layouts=stereo"
+}
+
+func decimal(d time.Duration) string {
+	return strconv.FormatFloat(d.Seconds(), 'f', 6, 64)
+}
