@@ -37,6 +37,9 @@ type child struct {
 	ours  []*os.File
 }
 
+// errEnded is what those who served a child see once it has ended.
+var errEnded = errors.New("the child has ended")
+
 // usage is what a child took.
 type usage struct {
 	user, system time.Duration
@@ -158,7 +161,7 @@ func (c *child) run(ctx context.Context, args []string) (usage, error) {
 	var once sync.Once
 	for _, serve := range c.serve {
 		wg.Go(func() {
-			if err := serve(serving); err != nil {
+			if err := serve(serving); err != nil && !errors.Is(err, errEnded) {
 				once.Do(func() { first = err })
 				cancel(err) // the child is no use any more
 			}
@@ -166,7 +169,7 @@ func (c *child) run(ctx context.Context, args []string) (usage, error) {
 	}
 	waited := cmd.Wait()
 	// What is still being fetched for the child is not wanted any more. What it has written is, up to the last byte.
-	cancel(nil)
+	cancel(errEnded)
 	wg.Wait()
 	used := c.usage(cmd.ProcessState)
 	switch {

@@ -195,9 +195,14 @@ func (c *conversion) check(ctx context.Context, pl *plan, ch *child, out *output
 		return Result{}, tooLong(length, c.engine.limits.MaxDuration)
 	}
 	missing := pl.length - length
-	if ch.words.said[endedEarly] && missing > shortage ||
-		pl.declared && missing > max(silentShortage, pl.length/10) {
-		return Result{}, fail(CodeCorrupt, fmt.Errorf("%s missing: %s", missing, ch.words.String()),
+	said := func() error { return fmt.Errorf("%s missing: %s", missing, ch.words.String()) }
+	switch {
+	case ch.words.said[badPackets] && c.scrambled(ctx, pl): // a few packets may decode, to noise
+		return Result{}, encrypted(said())
+	case ch.words.said[badPackets] && pl.declared && missing > pl.length/2:
+		return Result{}, fail(CodeCorrupt, said(), "Most of the sound in the file is damaged: only %s of %s can be read.", inWords(length), inWords(pl.length))
+	case ch.words.said[endedEarly] && missing > shortage, pl.declared && missing > max(silentShortage, pl.length/10):
+		return Result{}, fail(CodeCorrupt, said(),
 			"The file ends early: only %s of %s of sound are there, so it is damaged or was not uploaded completely.", inWords(length), inWords(pl.length))
 	}
 	return Result{Bytes: out.size, Duration: length, Samples: info.samples, SampleRate: info.sampleRate}, nil
@@ -237,7 +242,7 @@ func (c *conversion) silent(ctx context.Context, pl *plan, ch *child, err error)
 }
 
 // scrambled asks ffprobe whether the track's first packet is encrypted (ISO 23001-7). It is asked only of a track
-// that could not be decoded, where no answer means no.
+// that could not all be decoded, where no answer means no.
 func (c *conversion) scrambled(ctx context.Context, pl *plan) bool {
 	out := capped{limit: maxProbe}
 	ffprobe := c.child(c.engine.ffprobe)

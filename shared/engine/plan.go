@@ -195,8 +195,8 @@ func encoding(opts audio.Options) []string {
 	return append(args, "-q:a", strconv.Itoa(*opts.Quality))
 }
 
-// cut are the filters that take the part asked for out of the track, exact to the sample: it is the decoded sound
-// that is cut, and time 0 is its first sample.
+// cut are the filters that take the part asked for out of the track, exact to the sample: it is the decoded samples
+// that are counted, so that a time means the same as in the MP3 of the whole track, whatever the container's clock.
 func (pl *plan) cut() []string {
 	if pl.start == 0 && pl.end == 0 {
 		return nil
@@ -205,16 +205,20 @@ func (pl *plan) cut() []string {
 	if pl.end > 0 {
 		trim += ":end=" + decimal(pl.end)
 	}
-	return []string{"asetpts=PTS-STARTPTS", trim, "asetpts=PTS-STARTPTS"}
+	return []string{"asetpts=N/SR/TB", trim, "asetpts=PTS-STARTPTS"}
 }
 
-// mix is the filter that brings the track to the MP3's channels, by swresample's standard matrix: ITU-R BS.775 with
-// the sum brought below full scale, so that it cannot clip.
+// mix is the filter that brings the track to the MP3's channels, by swresample's standard matrix (ITU-R BS.775), with
+// the sum brought below full scale: however loud all the channels are together, it cannot clip.
 func (pl *plan) mix() string {
+	layout := "stereo"
 	if pl.channels == 1 {
-		return "aformat=channel_layouts=mono"
+		layout = "mono"
 	}
-	return "aformat=channel_layouts=stereo"
+	if pl.track.Channels == pl.channels {
+		return "aformat=channel_layouts=" + layout
+	}
+	return "aresample=ochl=" + layout + ":rematrix_maxval=1"
 }
 
 func decimal(d time.Duration) string {

@@ -14,6 +14,8 @@ type remark int
 const (
 	// endedEarly: the demuxer found the file shorter than the file says it is.
 	endedEarly remark = iota
+	// badPackets: some of the track could not be decoded.
+	badPackets
 	// noDecoder: nothing here can decode the track.
 	noDecoder
 	// underDRM: the container says that the sound is encrypted.
@@ -24,6 +26,7 @@ const (
 // phrases are how ffmpeg 7.1 words each remark.
 var phrases = [remarks][]string{
 	endedEarly: {"partial file", "File ended prematurely"},
+	badPackets: {"Error submitting packet to decoder", "Decoding error"},
 	noDecoder:  {"no decoder found for"},
 	underDRM:   {"DRM protected stream detected", "encrypted stream detected"},
 }

@@ -1,0 +1,115 @@
+package cli
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"mp3converter/cmd/mp3converter/internal/transfer"
+)
+
+// outputFlags say where MP3s go.
+type outputFlags struct {
+	output string
+	force  bool
+}
+
+func (f *outputFlags) add(cmd *cobra.Command) {
+	cmd.Flags().StringVarP(&f.output, "output", "o", "", "write to this `file` or into this directory; - is standard output")
+	cmd.Flags().BoolVarP(&f.force, "force", "f", false, "replace an existing file")
+}
+
+// place is what --output means for a number of MP3s: standard output, one file, or a directory ("" is none given).
+type place struct {
+	stream bool
+	file   string
+	dir    string
+}
+
+func (a *app) place(f outputFlags, count int) (place, error) {
+	switch {
+	case f.output == "":
+		return place{}, nil
+	case f.output == "-" && count > 1:
+		return place{}, usage("standard output takes one MP3 only")
+	case f.output == "-" && a.json:
+		return place{}, usage("standard output cannot take the MP3 and JSON both")
+	case f.output == "-" && a.StdoutTerminal:
+		return place{}, usage("standard output is a terminal; an MP3 does not belong there")
+	case f.output == "-":
+		return place{stream: true}, nil
+	}
+	info, err := os.Stat(f.output)
+	isDir := err == nil && info.IsDir()
+	if !isDir && (count > 1 || os.IsPathSeparator(f.output[len(f.output)-1])) {
+		return place{}, usage(f.output + " is not a directory")
+	}
+	if isDir {
+		return place{dir: f.output}, nil
+	}
+	if parent, err := os.Stat(filepath.Dir(f.output)); err != nil || !parent.IsDir() {
+		return place{}, usage(filepath.Dir(f.output) + " is not a directory")
+	}
+	return place{file: f.output}, nil
+}
+
+// plan decides where the MP3 of each video goes, before anything is sent.
+func (a *app) plan(videos []string, f outputFlags) ([]transfer.Target, error) {
+	p, err := a.place(f, len(videos))
+	if err != nil {
+		return nil, err
+	}
+	if err := distinct(videos); err != nil {
+		return nil, err
+	}
+	targets := make([]transfer.Target, len(videos))
+	owner := map[string]string{}
+	for i, video := range videos {
+		t := transfer.Target{Replace: f.force}
+		name := strings.TrimSuffix(filepath.Base(video), filepath.Ext(video)) + ".mp3"
+		switch {
+		case p.stream:
+			t.Stream = a.Stdout
+		case p.file != "":
+			t.Path = p.file
+		case p.dir != "":
+			t.Path = filepath.Join(p.dir, name)
+		default:
+			t.Path = filepath.Join(filepath.Dir(video), name)
+		}
+		targets[i] = t
+		if t.Stream != nil {
+			continue
+		}
+		if other, taken := owner[t.Path]; taken {
+			return nil, usage(fmt.Sprintf("%s and %s would both become %s", other, video, t.Path))
+		}
+		owner[t.Path] = video
+		if sameFile(video, t.Path) {
+			return nil, usage("the MP3 of " + video + " would replace it; give another name with --output")
+		}
+	}
+	return targets, nil
+}
+
+// distinct refuses to do the same thing twice at the same time.
+func distinct(names []string) error {
+	seen := map[string]bool{}
+	for _, name := range names {
+		if clean := filepath.Clean(name); seen[clean] {
+			return usage(name + " is given twice")
+		} else {
+			seen[clean] = true
+		}
+	}
+	return nil
+}
+
+func sameFile(one, other string) bool {
+	a, errA := os.Stat(one)
+	b, errB := os.Stat(other)
+	return errA == nil && errB == nil && os.SameFile(a, b)
+}
