@@ -62,26 +62,23 @@ for patch in "$here"/patches/*/*.patch; do
 done
 cp "$here/libavformat/ranged.c" "$work/ffmpeg/libavformat/"
 
-assembler=()
-if [ "$arch" = x86_64 ]; then
-	nasm=$(command -v nasm || true)
-	if [ -z "$nasm" ]; then
-		# Without it ffmpeg would have no x86 assembly and decode far more slowly.
-		nasm=$sources/nasm-2.16.01/nasm
-		if [ ! -x "$nasm" ]; then
-			say "building nasm, which is not installed here"
-			"$here/fetch.py" --unpack "$work" "$sources" nasm
-			(
-				cd "$work/nasm"
-				quietly nasm-configure env CC="${HOSTCC:-cc}" ./configure
-				quietly nasm make -j"$jobs" nasm
-			)
-			mkdir -p "$(dirname "$nasm")"
-			cp "$work/nasm/nasm" "$nasm.$$"
-			mv "$nasm.$$" "$nasm"
-		fi
+if [ "$arch" = x86_64 ] && ! command -v nasm >/dev/null; then
+	# Without it ffmpeg would have no x86 assembly and decode far more slowly.
+	tools=$sources/nasm-2.16.01
+	if [ ! -x "$tools/nasm" ]; then
+		say "building nasm, which is not installed here"
+		"$here/fetch.py" --unpack "$work" "$sources" nasm
+		(
+			cd "$work/nasm"
+			quietly nasm-configure env CC="${HOSTCC:-cc}" ./configure
+			quietly nasm make -j"$jobs" nasm
+		)
+		mkdir -p "$tools"
+		cp "$work/nasm/nasm" "$tools/nasm.$$"
+		mv "$tools/nasm.$$" "$tools/nasm"
 	fi
-	assembler=("--x86asmexe=$nasm")
+	# Through PATH, as an option to configure would put the path into the binaries.
+	PATH=$tools:$PATH
 fi
 
 mkdir -p "$work/deps/include" "$work/deps/lib"
@@ -139,7 +136,7 @@ options=(
 	--extra-ldflags="-L../deps/lib -static -Wl,--gc-sections"
 	--extra-libs="-lm"
 )
-quietly ffmpeg-configure ./configure "${options[@]}" "${assembler[@]}" "${components[@]}"
+quietly ffmpeg-configure ./configure "${options[@]}" "${components[@]}"
 if grep -q 'did not match anything' "$work/ffmpeg-configure.log"; then
 	grep 'did not match anything' "$work/ffmpeg-configure.log" >&2
 	fail "components.txt names something this version of ffmpeg does not have"
@@ -165,7 +162,7 @@ wait "$make_pid" || {
 trap - EXIT
 
 out=$work/out
-mkdir -p "$out/bin" "$out/licenses"
+mkdir -p "$out/bin" "$out/licenses/changes"
 for program in ffmpeg ffprobe; do
 	"$strip" -o "$out/bin/$program" "$program"
 done
@@ -175,15 +172,16 @@ cp LICENSE.md "$out/licenses/ffmpeg-LICENSE.md"
 cp "$work/lame/COPYING" "$out/licenses/lame-COPYING"
 cp "$work/lame/LICENSE" "$out/licenses/lame-LICENSE"
 sed -n '1,/^\*\//p' "$work/zlib/zlib.h" >"$out/licenses/zlib-notice.txt"
+cp -R "$here/libavformat/ranged.c" "$here/patches/." "$out/licenses/changes/"
 {
 	cat <<NOTE
 ffmpeg and ffprobe in this folder's neighbour bin/ are free software under the GNU Lesser General
 Public License, version 2.1 or later; they contain LAME (GNU Library General Public License,
 version 2 or later) and zlib (zlib licence). No part under the GPL is enabled.
 
-They were made from the sources below, whose SHA-256 stands beside them, together with
-libavformat/ranged.c and the patches in layers/ffmpeg of mp3converter's own repository.
-Running layers/ffmpeg/build.sh there makes them again, and with changed sources a changed version.
+They were made from the sources below, whose SHA-256 stands beside them, with what is in changes/:
+ranged.c goes into ffmpeg's libavformat, and the patches are applied to the source their folder names.
+Running layers/ffmpeg/build.sh of mp3converter makes them again, and with changed sources a changed version.
 
 NOTE
 	awk '$1 ~ /^(ffmpeg|lame|zlib)$/ && $4 ~ /^https:/ { print $1, $2; print "  " $4; print "  sha256 " $3 }' \

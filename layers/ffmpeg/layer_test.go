@@ -80,7 +80,7 @@ func toneShare(pcm []byte) float64 {
 	var total, sin, cos float64
 	n := len(pcm) / 2
 	for i := range n {
-		sample := float64(int16(uint16(pcm[2*i]) | uint16(pcm[2*i+1])<<8)) //nolint:gosec // the bytes of a signed sample
+		sample := float64(int16(uint16(pcm[2*i]) | uint16(pcm[2*i+1])<<8))
 		phase := 2 * math.Pi * toneHz * float64(i) / 8000
 		total += sample * sample
 		sin += sample * math.Sin(phase)

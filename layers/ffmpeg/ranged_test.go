@@ -56,18 +56,18 @@ func (in *rangedInput) serve(requests io.Reader, answers io.Writer) error {
 				answer.Status, answer.Value = -1, 0
 			}
 		case opRead:
-			in.reads = append(in.reads, int64(request.Offset)) //nolint:gosec // offsets are far below
+			in.reads = append(in.reads, int64(request.Offset))
 			from := min(request.Offset, uint64(len(in.data)))
 			to := min(from+uint64(request.Length), uint64(len(in.data)))
 			if in.answerAtMost > 0 {
-				to = min(to, from+uint64(in.answerAtMost)) //nolint:gosec // a positive number
+				to = min(to, from+uint64(in.answerAtMost))
 			}
-			if in.failFrom > 0 && to >= uint64(in.failFrom) { //nolint:gosec // a positive number
+			if in.failFrom > 0 && to >= uint64(in.failFrom) {
 				answer.Status = -5
 			} else {
 				payload = in.data[from:to]
 			}
-			answer.Length = uint32(len(payload)) //nolint:gosec // no more than was asked for
+			answer.Length = uint32(len(payload))
 		default:
 			return fmt.Errorf("input: unexpected operation %d", request.Op)
 		}
@@ -104,7 +104,7 @@ func (out *rangedOutput) serve(requests io.Reader) error {
 		if request.Op != opWrite {
 			return fmt.Errorf("output: unexpected operation %d", request.Op)
 		}
-		end := int(request.Offset) + int(request.Length) //nolint:gosec // small files
+		end := int(request.Offset) + int(request.Length)
 		if end > len(out.data) {
 			out.data = append(out.data, make([]byte, end-len(out.data))...)
 		}

@@ -110,4 +110,3 @@ func (c DownloadConfig) redirect(w http.ResponseWriter, r *http.Request, f libra
 	_, _ = w.Write(body) // the client may be gone; nobody is left to tell
 	return nil
 }
-

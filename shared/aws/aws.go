@@ -13,6 +13,7 @@ import (
 
 	awssdk "github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 )
 
@@ -28,7 +29,7 @@ func Connect(ctx context.Context) (awssdk.Config, error) {
 		// A presigned PUT must not ask the browser for a checksum that nobody announced.
 		awsconfig.WithRequestChecksumCalculation(awssdk.RequestChecksumCalculationWhenRequired),
 		awsconfig.WithResponseChecksumValidation(awssdk.ResponseChecksumValidationWhenRequired),
-		awsconfig.WithHTTPClient(&http.Client{Transport: transport()}),
+		awsconfig.WithHTTPClient(awshttp.NewBuildableClient().WithTransportOptions(bound)),
 	)
 	if err != nil {
 		return awssdk.Config{}, fmt.Errorf("read AWS configuration: %w", err)
@@ -36,11 +37,9 @@ func Connect(ctx context.Context) (awssdk.Config, error) {
 	return cfg, nil
 }
 
-// transport bounds what a silent server can cost; the bodies themselves are bounded by the caller's context.
-func transport() *http.Transport {
-	t, _ := http.DefaultTransport.(*http.Transport)
-	t = t.Clone()
+// bound limits what a silent server can cost; the bodies themselves are bounded by the caller's context. It changes the
+// SDK's own client, because that one heeds AWS_CA_BUNDLE.
+func bound(t *http.Transport) {
 	t.ResponseHeaderTimeout = 30 * time.Second
 	t.MaxIdleConnsPerHost = 16
-	return t
 }

@@ -192,4 +192,3 @@ func gone(err error) error {
 	}
 	return err
 }
-

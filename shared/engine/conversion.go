@@ -99,7 +99,7 @@ func (c *conversion) ffmpeg(ctx context.Context, pl *plan, ch *child, args []str
 	}
 	all := []string{
 		"-nostdin", "-hide_banner", "-nostats", "-progress", "pipe:" + strconv.Itoa(progress),
-		"-protocol_whitelist", "ranged", "-i", url,
+		"-fpsprobesize", "0", "-protocol_whitelist", "ranged", "-i", url,
 		"-protocol_whitelist", "pipe", "-f", "ffmetadata", "-i", "pipe:" + strconv.Itoa(meta),
 		"-map", "0:" + strconv.Itoa(pl.track.Index),
 	}
@@ -254,7 +254,7 @@ func (c *conversion) scrambled(ctx context.Context, pl *plan) bool {
 	}
 	err = c.run(ctx, ffprobe, []string{
 		"-hide_banner", "-loglevel", "quiet", "-print_format", "json=compact=1", "-select_streams", strconv.Itoa(pl.track.Index),
-		"-show_entries", "packet_side_data=side_data_type", "-read_intervals", "%+#1", "-protocol_whitelist", "ranged", url,
+		"-show_entries", "packet_side_data=side_data_type", "-read_intervals", "%+#1", "-fpsprobesize", "0", "-protocol_whitelist", "ranged", url,
 	})
 	return err == nil && strings.Contains(out.String(), "Encryption info")
 }

@@ -35,7 +35,8 @@ const Rewritable = 1 << 20
 
 // Limits bound what one conversion may use. A zero field takes the default.
 type Limits struct {
-	// Wall is how long a conversion may take: 14 minutes, a minute less than a function may run.
+	// Wall is how long a conversion may take: 14 minutes, a minute less than a function may run. A context that ends
+	// earlier ends it with an error that is worth a retry.
 	Wall time.Duration
 	// CPU is how much processor time all children of a conversion may use together: 30 minutes.
 	CPU time.Duration
@@ -128,7 +129,8 @@ type Stats struct {
 	Probe, Measure, Encode time.Duration
 	// UserCPU and SystemCPU are the processor times of all children.
 	UserCPU, SystemCPU time.Duration
-	// MaxRSS is the most memory any child had resident, in bytes.
+	// MaxRSS is the most memory any child had resident, in bytes; or this process, when it started the child, if that
+	// was more: Linux counts from there.
 	MaxRSS int64
 }
 

@@ -136,3 +136,17 @@ func FuzzParseInfo(f *testing.F) {
 		}
 	})
 }
+
+func TestCapped(t *testing.T) {
+	t.Parallel()
+	c := capped{limit: 5}
+	if n, err := c.Write([]byte("abc")); n != 3 || err != nil {
+		t.Errorf("below the limit: %d, %v", n, err)
+	}
+	if _, err := c.Write([]byte("defg")); !errors.Is(err, errCapped) || !c.over {
+		t.Errorf("over the limit: error %v", err)
+	}
+	if _, err := c.Write([]byte("d")); !errors.Is(err, errCapped) {
+		t.Errorf("after the limit: error %v", err)
+	}
+}

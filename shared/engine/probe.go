@@ -95,13 +95,14 @@ func parseProbe(data []byte) (probed, error) {
 type capped struct {
 	bytes.Buffer
 	limit int
+	over  bool
 }
 
 var errCapped = errors.New("the output is too long")
 
 // Write implements io.Writer.
 func (c *capped) Write(p []byte) (int, error) {
-	if c.Len()+len(p) > c.limit {
+	if c.over = c.over || c.Len()+len(p) > c.limit; c.over {
 		return 0, errCapped
 	}
 	return c.Buffer.Write(p)
@@ -119,10 +120,12 @@ func (c *conversion) probe(ctx context.Context) (probed, error) {
 	}
 	err = c.run(ctx, ffprobe, []string{
 		"-hide_banner", "-loglevel", "warning", "-print_format", "json=compact=1", "-show_error",
-		"-show_entries", probeEntries, "-protocol_whitelist", "ranged", url,
+		"-show_entries", probeEntries, "-fpsprobesize", "0", "-protocol_whitelist", "ranged", url,
 	})
 	var exit *exitError
 	switch {
+	case out.over:
+		return probed{}, c.unreadable(ctx, fmt.Errorf("probe: %w", errCapped))
 	case err == nil:
 		return parseProbe(out.Bytes())
 	case !errors.As(err, &exit):

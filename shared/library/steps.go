@@ -30,7 +30,7 @@ func (l *Library) Claim(ctx context.Context, id string) (Job, error) {
 		[]Guard{{State: Queued}, {State: Converting, LeaseBefore: now}},
 		Patch{State: Converting, Lease: &lease, LeaseUntil: now.Add(LeaseTTL), AddAttempt: true})
 	if err != nil {
-		return Job{File: f}, fmt.Errorf("claim file %s: %w", id, err)
+		return Job{File: f, lease: lease}, fmt.Errorf("claim file %s: %w", id, err) // a lease that was not given opens nothing
 	}
 	return Job{File: f, lease: lease}, nil
 }

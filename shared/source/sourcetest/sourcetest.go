@@ -13,8 +13,6 @@ import (
 // Object implements source.Ranges over Data. Its fields are set before the first use.
 type Object struct {
 	Data []byte
-	// Length, if above 0, is what Size reports in place of the length of Data.
-	Length int64
 	// Open, if set, is called for every range, counted from 1, and may fail it.
 	Open func(ctx context.Context, n int, offset, length int64) error
 	// Body, if set, stands between the range's bytes and the one who reads them.
@@ -29,12 +27,7 @@ type Object struct {
 type Range struct{ Offset, Length int64 }
 
 // Size implements source.Ranges.
-func (o *Object) Size() int64 {
-	if o.Length > 0 {
-		return o.Length
-	}
-	return int64(len(o.Data))
-}
+func (o *Object) Size() int64 { return int64(len(o.Data)) }
 
 // OpenRange implements source.Ranges.
 func (o *Object) OpenRange(ctx context.Context, offset, length int64) (io.ReadCloser, error) {
@@ -50,7 +43,7 @@ func (o *Object) OpenRange(ctx context.Context, offset, length int64) (io.ReadCl
 			return nil, err
 		}
 	}
-	var body io.Reader = bytes.NewReader(o.Data[min(offset, int64(len(o.Data))):min(offset+length, int64(len(o.Data)))])
+	var body io.Reader = bytes.NewReader(o.Data[offset : offset+length])
 	if o.Body != nil {
 		body = o.Body(ctx, n, body)
 	}
