@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 )
 
@@ -33,6 +34,10 @@ func (s *stack) writeEnv(p ports, outputs map[string]string) ([]variable, error)
 	if err != nil {
 		return nil, err
 	}
+	mediaFFmpeg, err := s.mediaFFmpeg()
+	if err != nil {
+		return nil, err
+	}
 	password := value(before, "USER_PASSWORD")
 	if password == "" {
 		password = strings.ToLower(rand.Text())
@@ -54,6 +59,8 @@ func (s *stack) writeEnv(p ports, outputs map[string]string) ([]variable, error)
 		{"CONVERT_FUNCTION", outputs["ConvertFunction"]},
 		{"NOTIFY_FUNCTION", outputs["NotifyFunction"]},
 		{"TOKEN_SECRET_ID", outputs["TokenSecretArn"]},
+		{"LAYER_DIR", filepath.Join(s.shared, "layer")},
+		{"MEDIA_FFMPEG", mediaFFmpeg},
 		{"AWS_ENDPOINT_URL", emulatorURL(p)},
 		{"AWS_REGION", region},
 		{"AWS_ACCESS_KEY_ID", accessKey},
@@ -68,6 +75,18 @@ func (s *stack) writeEnv(p ports, outputs map[string]string) ([]variable, error)
 		fmt.Fprintf(&text, "%s=%s\n", v.name, v.value)
 	}
 	return variables, writeFile(s.path("env"), text.Bytes(), 0o600)
+}
+
+// mediaFFmpeg is a complete ffmpeg, which makes videos for tests and the demo; the layer's own could not.
+func (s *stack) mediaFFmpeg() (string, error) {
+	found, err := filepath.Glob(filepath.Join(s.shared, "venv", "lib", "python3*", "site-packages", "imageio_ffmpeg", "binaries", "ffmpeg-*"))
+	if err != nil {
+		return "", err
+	}
+	if len(found) != 1 {
+		return "", fmt.Errorf("imageio-ffmpeg brought %d ffmpeg binaries; remove %s to have it installed anew", len(found), s.relative(filepath.Join(s.shared, "venv")))
+	}
+	return found[0], nil
 }
 
 func (s *stack) readEnv() ([]variable, error) {

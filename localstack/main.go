@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"os/signal"
 	"strings"
 	"syscall"
@@ -25,6 +26,8 @@ usage: go run ./localstack <command> [flags]
   up      start and deploy; does only what is not done yet, then returns
   run     up, then follow the logs; Ctrl-C stops everything
   down    stop what up started; the data stays for the next up
+  exec    bring up a fresh stack on free ports, run a command against it (exec -dir DIR -- COMMAND …), stop the stack;
+          the command finds the stack's env file in its environment
   info    print the addresses, the demo user and the curl lines again
   tools   make the Python environment that has sam, cfn-lint and shellcheck, and print its folder
 
@@ -42,8 +45,12 @@ environment (0 picks a free port):
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	switch err := command(ctx, os.Args[1:], os.Stdout); {
+	err := command(ctx, os.Args[1:], os.Stdout)
+	var child *exec.ExitError
+	switch {
 	case err == nil:
+	case errors.As(err, &child) && child.Exited():
+		os.Exit(child.ExitCode())
 	case errors.Is(err, flag.ErrHelp):
 		fmt.Fprint(os.Stderr, usage)
 		os.Exit(2)
@@ -72,7 +79,7 @@ func command(ctx context.Context, args []string, out io.Writer) error {
 		overrides[name] = value
 		return nil
 	})
-	if err := flags.Parse(args[1:]); err != nil || flags.NArg() > 0 {
+	if err := flags.Parse(args[1:]); err != nil || (flags.NArg() > 0) != (args[0] == "exec") {
 		return flag.ErrHelp
 	}
 	s, err := newStack(*dir, os.Getenv, out)
@@ -88,6 +95,8 @@ func command(ctx context.Context, args []string, out io.Writer) error {
 		return s.info(out)
 	case "run":
 		return s.run(ctx)
+	case "exec":
+		return s.exec(ctx, flags.Args())
 	case "down":
 		return s.down(ctx)
 	case "info":

@@ -59,10 +59,11 @@ func serve(ctx context.Context, args []string) error {
 
 // apiProxy forwards everything to one HTTP API, as it would arrive there without a proxy. address is the proxy's own.
 func apiProxy(emulator *url.URL, api, address string) http.Handler {
-	base := emulator.JoinPath("_aws", "execute-api", api, "$default")
+	base := *emulator
+	base.Path = "/_aws/execute-api/" + api + "/$default"
 	proxy := &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
-			r.SetURL(base)
+			r.SetURL(&base)
 			r.Out.Host = r.In.Host // as with a custom domain
 			r.SetXForwarded()
 		},

@@ -57,11 +57,11 @@ func run() int {
 	return cli.Run(ctx, env)
 }
 
-func isTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) } //nolint:gosec // a file descriptor fits
+func isTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
 
 // readPassword reads a line without echo. An interruption ends it and leaves the terminal as it was.
 func readPassword(ctx context.Context) (string, error) {
-	fd := int(os.Stdin.Fd()) //nolint:gosec // a file descriptor fits
+	fd := int(os.Stdin.Fd())
 	before, err := term.GetState(fd)
 	if err != nil {
 		return "", err

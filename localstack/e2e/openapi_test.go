@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -114,6 +115,10 @@ func TestEveryDocumentedCallAnswersAsDocumented(t *testing.T) {
 	c.holds(t, "/login", 200, nobody.do(t, "POST", "/login", nil, auth(p.email, p.password), asJSON))
 	c.holds(t, "/login", 401, nobody.do(t, "POST", "/login", nil, auth(p.email, "wrong")))
 	c.holds(t, "/", 200, nobody.do(t, "GET", "/", nil))
+	page := nobody.do(t, "GET", "/", nil)
+	asset := regexp.MustCompile(`assets/[^"/]+/[^"/]+\.js`).FindString(string(page.body))
+	c.holds(t, "/assets/{version}/{name}", 200, nobody.do(t, "GET", "/"+asset, nil))
+	c.holds(t, "/assets/{version}/{name}", 404, nobody.do(t, "GET", "/assets/none/such", nil))
 	c.holds(t, "/healthz", 200, nobody.do(t, "GET", "/healthz", nil))
 
 	// Uploads.

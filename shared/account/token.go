@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -96,7 +97,8 @@ const maxTokenBytes = 4096
 
 // Verify returns whom the token speaks for, ErrTokenExpired, ErrTokenInvalid, or the KeySource's error.
 func (t *Tokens) Verify(ctx context.Context, raw string) (Identity, error) {
-	if len(raw) > maxTokenBytes {
+	// Base64 decoders pass over line breaks, so the same signature could be written in many ways.
+	if len(raw) > maxTokenBytes || strings.ContainsAny(raw, "\r\n") {
 		return Identity{}, ErrTokenInvalid
 	}
 	var keyErr error

@@ -3,12 +3,17 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/url"
+	"reflect"
+	"strings"
 	"time"
 
 	"github.com/caarlos0/env/v11"
+
+	"mp3converter/web"
 )
 
 // Login is the configuration of the login function.
@@ -102,7 +107,7 @@ type checker interface{ check() error }
 func Load[T any]() (T, error) {
 	cfg, err := env.ParseAs[T]()
 	if err != nil {
-		return cfg, fmt.Errorf("configuration: %w", err)
+		return cfg, fmt.Errorf("configuration: %w", nameVariables[T](err))
 	}
 	if c, ok := any(cfg).(checker); ok {
 		if err := c.check(); err != nil {
@@ -110,6 +115,27 @@ func Load[T any]() (T, error) {
 		}
 	}
 	return cfg, nil
+}
+
+// nameVariables says which variable could not be read where the env package names the struct's field.
+func nameVariables[T any](err error) error {
+	var all env.AggregateError
+	if !errors.As(err, &all) {
+		return err
+	}
+	errs := make([]error, len(all.Errors))
+	for i, err := range all.Errors {
+		errs[i] = err
+		var parse env.ParseError
+		if !errors.As(err, &parse) {
+			continue
+		}
+		if field, ok := reflect.TypeFor[T]().FieldByName(parse.Name); ok {
+			variable, _, _ := strings.Cut(field.Tag.Get("env"), ",")
+			errs[i] = fmt.Errorf("%s cannot be read: %w", variable, parse.Err)
+		}
+	}
+	return errors.Join(errs...)
 }
 
 func between[N int | int64 | time.Duration](name string, v, lo, hi N) error {
@@ -179,10 +205,8 @@ func (c Download) check() error {
 func (c Manage) check() error { return c.checkFiles() }
 
 func (c Web) check() error {
-	for _, origin := range c.StorageOrigins {
-		if err := absoluteURL("STORAGE_ORIGINS", origin); err != nil {
-			return err
-		}
+	if err := (web.Config{StorageOrigins: c.StorageOrigins}).Validate(); err != nil {
+		return fmt.Errorf("STORAGE_ORIGINS: %w", err)
 	}
 	return nil
 }

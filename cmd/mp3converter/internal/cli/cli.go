@@ -72,7 +72,7 @@ type app struct {
 // Run runs one command line and returns the exit code. The context's end is an interruption.
 func Run(ctx context.Context, env Env) int {
 	a := &app{Env: env}
-	root := a.root()
+	root := a.root() //nolint:contextcheck // the commands get the context from cobra, below
 	// Known before parsing, so that a mistake on the command line is reported in the form that was asked for.
 	for _, arg := range env.Args {
 		if arg == "--" {

@@ -11,6 +11,7 @@ import (
 	"mp3converter/cmd/mp3converter/internal/api"
 	"mp3converter/cmd/mp3converter/internal/progress"
 	"mp3converter/cmd/mp3converter/internal/transfer"
+	"mp3converter/shared/audio"
 )
 
 const (
@@ -81,9 +82,7 @@ given again: what has arrived is not sent a second time.`,
 			if err := targets[i].Check(); err != nil {
 				return outcome{Input: args[i], err: err}
 			}
-			o := a.send(ctx, svc, args[i], func(v transfer.Video) (transfer.Sent, error) {
-				return svc.Send(ctx, v, opts, t)
-			})
+			o := send.do(ctx, svc, args[i], opts, t)
 			if o.err != nil {
 				return o
 			}
@@ -91,7 +90,7 @@ given again: what has arrived is not sent a second time.`,
 			if o.err != nil {
 				return o
 			}
-			return a.fetch(ctx, svc, o, func(string) (transfer.Target, error) { return targets[i], nil }, t)
+			return a.fetch(ctx, svc, o, func(string) transfer.Target { return targets[i] }, t)
 		})
 	})
 	return cmd
@@ -126,9 +125,7 @@ up again when the same command is given again; so is the wait, when convert is g
 		defer svc.Client.Close()
 		svc.Anew = send.anew
 		return a.batch(ctx, args, send.jobs, func(ctx context.Context, i int, t *progress.Task) outcome {
-			o := a.send(ctx, svc, args[i], func(v transfer.Video) (transfer.Sent, error) {
-				return svc.Send(ctx, v, opts, t)
-			})
+			o := send.do(ctx, svc, args[i], opts, t)
 			o.line = o.FID
 			return o
 		})
@@ -136,15 +133,15 @@ up again when the same command is given again; so is the wait, when convert is g
 	return cmd
 }
 
-// send has a video sent and says how to go on if that was interrupted.
-func (a *app) send(ctx context.Context, svc *transfer.Service, path string, do func(transfer.Video) (transfer.Sent, error)) outcome {
+// do sends a video and says how to go on if that was interrupted.
+func (s *sending) do(ctx context.Context, svc *transfer.Service, path string, opts audio.Options, t *progress.Task) outcome {
 	o := outcome{Input: path}
 	video, err := transfer.Inspect(path)
 	if err != nil {
 		o.err = err
 		return o
 	}
-	sent, err := do(video)
+	sent, err := svc.Send(ctx, video, opts, t)
 	o.FID, o.Resumed, o.err = sent.FID, sent.Resumed, err
 	if err != nil && o.FID != "" && resumable(err) {
 		o.hint = "to go on with the upload, give the same command again"
@@ -169,7 +166,7 @@ func (a *app) await(ctx context.Context, svc *transfer.Service, o outcome, timeo
 }
 
 // fetch downloads an outcome's MP3.
-func (a *app) fetch(ctx context.Context, svc *transfer.Service, o outcome, choose func(string) (transfer.Target, error), t *progress.Task) outcome {
+func (a *app) fetch(ctx context.Context, svc *transfer.Service, o outcome, choose func(string) transfer.Target, t *progress.Task) outcome {
 	target, n, err := svc.Fetch(ctx, o.FID, choose, t)
 	if o.err = err; err != nil {
 		if resumable(err) {

@@ -276,7 +276,7 @@ func TestWaitsAsLongAsTheServerAsks(t *testing.T) {
 			return false
 		}
 		w.Header().Set("Retry-After", "7")
-		w.WriteHeader(503)
+		w.WriteHeader(http.StatusServiceUnavailable)
 		return true
 	}
 	p.run("list").want(t, 0)

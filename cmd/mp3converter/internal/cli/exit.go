@@ -49,8 +49,8 @@ func usage(text string) error { return &usageError{errors.New(text)} }
 // errTimeout means that --timeout has passed.
 var errTimeout = errors.New("the MP3 was not ready in time")
 
-// ErrInterrupted, as the cause of the end of Run's context, says that the person pressed Ctrl-C or the system asked the
-// program to end.
+// ErrInterrupted is the cause of the end of Run's context when the person pressed Ctrl-C or the system asked the program
+// to end.
 var ErrInterrupted = errors.New("interrupted")
 
 // fault is an error as --json writes it and as the exit code tells it.

@@ -65,7 +65,7 @@ func newFake(t *testing.T) *fake {
 	mux.HandleFunc("GET /files/{fid}", f.authorized(f.getFile))
 	mux.HandleFunc("DELETE /files/{fid}", f.authorized(f.deleteFile))
 	mux.HandleFunc("GET /download", f.authorized(f.download))
-	f.api = httptest.NewServer(f.intercept(mux, func() func(http.ResponseWriter, *http.Request, int) bool { return f.onAPI }))
+	f.api = httptest.NewServer(f.intercept(heldToContract(t, mux), func() func(http.ResponseWriter, *http.Request, int) bool { return f.onAPI }))
 	storage := http.NewServeMux()
 	storage.HandleFunc("/bucket/{fid}", f.object)
 	f.storage = httptest.NewServer(f.intercept(storage, func() func(http.ResponseWriter, *http.Request, int) bool { return f.onStorage }))
@@ -292,7 +292,7 @@ func (f *fake) deleteFile(w http.ResponseWriter, r *http.Request) {
 	if file := f.find(w, r.PathValue("fid")); file != nil {
 		delete(f.files, file.FID)
 		f.order = slices.DeleteFunc(f.order, func(fid string) bool { return fid == file.FID })
-		w.WriteHeader(204)
+		w.WriteHeader(http.StatusNoContent)
 	}
 }
 

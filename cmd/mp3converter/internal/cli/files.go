@@ -144,7 +144,7 @@ file is printed.`,
 			return err
 		}
 		defer svc.Client.Close()
-		choose := func(name string) (transfer.Target, error) {
+		choose := func(name string) transfer.Target {
 			t := transfer.Target{Replace: out.force, Path: filepath.Join(where.dir, name)}
 			if where.stream {
 				t.Stream = a.Stdout
@@ -152,7 +152,7 @@ file is printed.`,
 			if where.file != "" {
 				t.Path = where.file
 			}
-			return t, nil
+			return t
 		}
 		return a.batch(ctx, args, defaultJobs, func(ctx context.Context, i int, t *progress.Task) outcome {
 			o := outcome{FID: args[i]}

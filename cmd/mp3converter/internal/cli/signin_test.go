@@ -1,17 +1,15 @@
 package cli_test
 
 import (
-	"context"
 	"encoding/json"
 	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 
-	"mp3converter/shared/account"
+	"mp3converter/shared/account/accounttest"
 )
 
 func TestLogin(t *testing.T) {
@@ -202,7 +200,7 @@ func TestVersionHelpAndCompletion(t *testing.T) {
 func TestAdmin(t *testing.T) {
 	t.Parallel()
 	p := newPerson(t)
-	p.users = &memoryUsers{users: map[string]account.User{}}
+	p.users = new(accounttest.Memory)
 	p.env["USERS_TABLE"] = "users"
 	const good = "a long enough password"
 	p.typed = []string{good, good}
@@ -231,63 +229,4 @@ func TestAdmin(t *testing.T) {
 	if strings.Contains(r.stdout, "argon2") {
 		t.Error("a password's hash is shown")
 	}
-}
-
-// memoryUsers keeps users in memory, as account.Users demands.
-type memoryUsers struct {
-	mu    sync.Mutex
-	users map[string]account.User
-}
-
-func (m *memoryUsers) Find(_ context.Context, email string) (account.User, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	u, ok := m.users[email]
-	if !ok {
-		return account.User{}, account.ErrUnknownUser
-	}
-	return u, nil
-}
-
-func (m *memoryUsers) Create(_ context.Context, u account.User) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if _, taken := m.users[u.Email]; taken {
-		return account.ErrUserExists
-	}
-	m.users[u.Email] = u
-	return nil
-}
-
-func (m *memoryUsers) change(email string, f func(*account.User) bool) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	u, ok := m.users[email]
-	if !ok || !f(&u) {
-		return account.ErrUnknownUser
-	}
-	m.users[email] = u
-	return nil
-}
-
-func (m *memoryUsers) SetPasswordHash(_ context.Context, email, old, hash string) error {
-	return m.change(email, func(u *account.User) bool {
-		same := u.PasswordHash == old
-		u.PasswordHash = hash
-		return same
-	})
-}
-
-func (m *memoryUsers) SetDisabled(_ context.Context, email string, disabled bool) error {
-	return m.change(email, func(u *account.User) bool { u.Disabled = disabled; return true })
-}
-
-func (m *memoryUsers) List(context.Context) ([]account.User, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	var all []account.User
-	for _, u := range m.users {
-		all = append(all, u)
-	}
-	return all, nil
 }

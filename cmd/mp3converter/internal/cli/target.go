@@ -99,11 +99,11 @@ func (a *app) plan(videos []string, f outputFlags) ([]transfer.Target, error) {
 func distinct(names []string) error {
 	seen := map[string]bool{}
 	for _, name := range names {
-		if clean := filepath.Clean(name); seen[clean] {
+		clean := filepath.Clean(name)
+		if seen[clean] {
 			return usage(name + " is given twice")
-		} else {
-			seen[clean] = true
 		}
+		seen[clean] = true
 	}
 	return nil
 }

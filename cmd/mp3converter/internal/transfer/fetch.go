@@ -47,15 +47,12 @@ func (t Target) Check() error {
 
 // Fetch writes the file's MP3 to the target that choose picks for the name the service suggests, already made safe,
 // and crosses the file out of the pending ones. It returns the target and the bytes written.
-func (s *Service) Fetch(ctx context.Context, fid string, choose func(name string) (Target, error), m Meter) (Target, int64, error) {
+func (s *Service) Fetch(ctx context.Context, fid string, choose func(name string) Target, m Meter) (Target, int64, error) {
 	link, err := s.Client.Download(ctx, fid)
 	if err != nil {
 		return Target{}, 0, err
 	}
-	target, err := choose(SafeName(link.Filename, fid+".mp3"))
-	if err != nil {
-		return Target{}, 0, err
-	}
+	target := choose(SafeName(link.Filename, fid+".mp3"))
 	m.Stage("downloading", link.Size, true)
 	fresh := func(ctx context.Context) (api.DownloadLink, error) { return s.Client.Download(ctx, fid) }
 	if target.Stream != nil {
