@@ -20,5 +20,5 @@ func build(_ context.Context, log *slog.Logger) (http.Handler, error) {
 	}
 	return api.Web(api.WebConfig{
 		Log: log, StorageOrigins: cfg.StorageOrigins, Version: host.Version, Commit: host.Commit,
-	})
+	}), nil
 }

@@ -45,13 +45,15 @@ for tool in make python3 flock sha256sum; do
 	command -v "$tool" >/dev/null || fail "'$tool' is missing (Debian: make, python3, util-linux, coreutils)"
 done
 
-# Whatever changes the binaries is part of the key; what only finds or words things is not.
+# Whatever changes the binaries is part of the key; what only finds or words things is not, comments
+# included.
 compiler=$("$CC" --version)
 key=$(
 	cd "$here"
 	{
 		echo "$arch" "${compiler%%$'\n'*}" "${FFMPEG_LAYER_CFLAGS:-}"
-		cat compile.sh sources.txt components.txt libavformat/ranged.c
+		grep -hv '^[[:space:]]*#' compile.sh sources.txt components.txt
+		cat libavformat/ranged.c
 		for patch in patches/*/*.patch; do
 			[ ! -e "$patch" ] || cat "$patch"
 		done

@@ -1,7 +1,6 @@
 package api
 
 import (
-	"fmt"
 	"log/slog"
 	"net/http"
 
@@ -17,13 +16,9 @@ type WebConfig struct {
 	Version, Commit string
 }
 
-// Web answers GET /, GET /assets/… and GET /healthz. The error names a storage origin that is not one.
-func Web(c WebConfig) (http.Handler, error) {
-	cfg := web.Config{StorageOrigins: c.StorageOrigins, Error: refuse}
-	if err := cfg.Validate(); err != nil {
-		return nil, fmt.Errorf("STORAGE_ORIGINS: %w", err)
-	}
-	page := web.Handler(cfg)
+// Web answers GET /, GET /assets/… and GET /healthz.
+func Web(c WebConfig) http.Handler {
+	page := web.Handler(web.Config{StorageOrigins: c.StorageOrigins, Error: refuse})
 	serve := methods{http.MethodGet: func(w http.ResponseWriter, r *http.Request) error {
 		w.Header().Del("Cache-Control") // the page has its own
 		page.ServeHTTP(w, r)
@@ -39,7 +34,7 @@ func Web(c WebConfig) (http.Handler, error) {
 				Commit  string `json:"commit,omitempty"`
 			}{"ok", c.Version, c.Commit})
 		}},
-	}), nil
+	})
 }
 
 func refuse(w http.ResponseWriter, r *http.Request, status int) {

@@ -152,6 +152,7 @@ func writeProblem(w http.ResponseWriter, status int, code, detail string, more m
 
 func writeJSON(w http.ResponseWriter, status int, doc any) {
 	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(doc)
 }
@@ -168,6 +169,7 @@ func (f *fake) login(w http.ResponseWriter, r *http.Request) {
 	f.tokens[token] = true
 	f.mu.Unlock()
 	if r.Header.Get("Accept") != "application/json" {
+		w.Header().Set("Cache-Control", "no-store")
 		_, _ = io.WriteString(w, token)
 		return
 	}
