@@ -64,8 +64,8 @@ func TestTheTutorialsThreeCurlLinesWorkAsWritten(t *testing.T) {
 func TestALargerFileGoesWithCurlToThePresignedURL(t *testing.T) {
 	t.Parallel()
 	p, dir, url := newPerson(t), t.TempDir(), os.Getenv("API_URL")
-	// Five minutes at the default quality are more than fits into an answer of the download function.
-	path := video(t, "five-minutes.mkv", join(tone(330, 300), []string{"-f", "lavfi", "-i", "anoisesrc=r=44100:d=300:a=0.3:seed=1",
+	// Seven minutes at the default quality are more than fits into an answer of the download function.
+	path := video(t, "seven-minutes.mkv", join(tone(330, 420), []string{"-f", "lavfi", "-i", "anoisesrc=r=44100:d=420:a=0.3:seed=1",
 		"-filter_complex", "amix=inputs=2", "-ac", "2", "-c:a", "flac"})...)
 	info, err := os.Stat(path)
 	if err != nil {
@@ -94,5 +94,5 @@ func TestALargerFileGoesWithCurlToThePresignedURL(t *testing.T) {
 	if int64(len(data)) != f.MP3Size {
 		t.Errorf("downloaded %d bytes of %d", len(data), f.MP3Size)
 	}
-	wantMP3(t, data, 300)
+	wantMP3(t, data, 420)
 }
