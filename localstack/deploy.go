@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"sort"
 	"strings"
 
@@ -15,6 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/apigatewayv2"
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
 	cfntypes "github.com/aws/aws-sdk-go-v2/service/cloudformation/types"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/sesv2"
 	sestypes "github.com/aws/aws-sdk-go-v2/service/sesv2/types"
@@ -32,6 +34,7 @@ type cloud struct {
 	cfn *cloudformation.Client
 	s3  *s3.Client
 	api *apigatewayv2.Client
+	fn  *lambda.Client
 	ses *sesv2.Client
 }
 
@@ -45,6 +48,7 @@ func newCloud(endpoint string) cloud {
 		cfn: cloudformation.NewFromConfig(config),
 		s3:  s3.NewFromConfig(config, func(o *s3.Options) { o.UsePathStyle = true }),
 		api: apigatewayv2.NewFromConfig(config),
+		fn:  lambda.NewFromConfig(config),
 		ses: sesv2.NewFromConfig(config),
 	}
 }
@@ -105,7 +109,7 @@ func (c cloud) deploy(ctx context.Context, d deployment) (outputs map[string]str
 	if err := settled(stack.StackStatus); err != nil {
 		return nil, false, fmt.Errorf("deploy the template: %w\n%s", err, c.failures(ctx))
 	}
-	return outputsOf(stack), true, nil
+	return outputsOf(stack), true, c.prune(ctx, d.archives)
 }
 
 func (c cloud) apply(ctx context.Context, d deployment, fingerprint string, create bool) error {
@@ -196,6 +200,23 @@ func (c cloud) upload(ctx context.Context, archives []archive) error {
 		_, err := c.s3.PutObject(ctx, &s3.PutObjectInput{Bucket: aws.String(codeBucket), Key: aws.String(a.Key), Body: bytes.NewReader(a.Data)})
 		if err != nil {
 			return fmt.Errorf("upload code: %w", err)
+		}
+	}
+	return nil
+}
+
+// prune removes the code of earlier deployments, which would otherwise fill the disk: 100 MB each.
+func (c cloud) prune(ctx context.Context, keep []archive) error {
+	objects, err := c.s3.ListObjectsV2(ctx, &s3.ListObjectsV2Input{Bucket: aws.String(codeBucket)})
+	if err != nil {
+		return fmt.Errorf("list old code: %w", err)
+	}
+	for _, object := range objects.Contents {
+		if slices.ContainsFunc(keep, func(a archive) bool { return a.Key == aws.ToString(object.Key) }) {
+			continue
+		}
+		if _, err := c.s3.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: aws.String(codeBucket), Key: object.Key}); err != nil {
+			return fmt.Errorf("remove old code: %w", err)
 		}
 	}
 	return nil

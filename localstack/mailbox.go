@@ -1,16 +1,21 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	_ "embed"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"html/template"
 	"io"
+	"io/fs"
 	"log/slog"
 	"net/http"
+	"os"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -33,43 +38,112 @@ var mailboxPage string
 
 var mailboxTemplate = template.Must(template.New("mailbox").Parse(mailboxPage))
 
-// mailboxHandler shows the e-mails that source lists, newest first: / for people, /api/messages as JSON, and
-// /messages/{id}.html for the HTML part of one.
+// mailbox keeps what was sent. The emulator forgets it when it ends, so it is copied to a file.
+type mailbox struct {
+	source string // URL of the emulator's list
+	file   string // one mail in JSON per line, in the order they were seen
+
+	mu    sync.Mutex
+	mails []mail
+	seen  map[string]bool
+}
+
+// openMailbox reads the mails of earlier runs.
+func openMailbox(source, file string) (*mailbox, error) {
+	b := &mailbox{source: source, file: file, seen: map[string]bool{}}
+	data, err := os.ReadFile(file)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	for line := range bytes.Lines(data) {
+		var m mail
+		if err := json.Unmarshal(line, &m); err != nil {
+			return nil, fmt.Errorf("read %s: %w", file, err)
+		}
+		b.mails, b.seen[m.ID] = append(b.mails, m), true
+	}
+	return b, nil
+}
+
+// sync copies what is new at the emulator, and returns all mails, newest first.
+func (b *mailbox) sync(ctx context.Context) ([]mail, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	sent, err := fetchMail(ctx, b.source)
+	if err != nil {
+		return nil, err
+	}
+	var fresh bytes.Buffer
+	encoder := json.NewEncoder(&fresh)
+	for _, m := range sent {
+		if b.seen[m.ID] {
+			continue
+		}
+		if err := encoder.Encode(m); err != nil {
+			return nil, err
+		}
+		b.mails, b.seen[m.ID] = append(b.mails, m), true
+	}
+	if fresh.Len() > 0 {
+		if err := appendFile(b.file, fresh.Bytes()); err != nil {
+			return nil, err
+		}
+	}
+	newest := append([]mail{}, b.mails...) // not null in JSON
+	slices.Reverse(newest)
+	slices.SortStableFunc(newest, func(x, y mail) int { return strings.Compare(y.At, x.At) })
+	return newest, nil
+}
+
+// keep copies every second until the context ends, and once more then.
+func (b *mailbox) keep(ctx context.Context) {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for ctx.Err() == nil {
+		if _, err := b.sync(ctx); err != nil && ctx.Err() == nil {
+			slog.Warn("copy the mailbox", "error", err)
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+		}
+	}
+	if _, err := b.sync(context.WithoutCancel(ctx)); err != nil {
+		slog.Warn("copy the mailbox", "error", err)
+	}
+}
+
+func appendFile(path string, data []byte) error {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	return errors.Join(err, f.Close())
+}
+
+// handler shows the mails, newest first: / for people, /api/messages as JSON, and /messages/{id}.html for the HTML part
+// of one.
 //
 // An e-mail is somebody else's text. Its HTML part is never put into the page: it is shown in a sandboxed frame, and
 // served with a policy that lets it run and load nothing.
-func mailboxHandler(source string) http.Handler {
+func (b *mailbox) handler() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
-		mails, err := fetchMail(r.Context(), source)
-		if err != nil {
-			fail(w, err)
-			return
-		}
+	mux.HandleFunc("GET /{$}", b.show(func(w http.ResponseWriter, _ *http.Request, mails []mail) {
 		secure(w, "default-src 'none'; style-src 'unsafe-inline'; frame-src 'self'; base-uri 'none'; form-action 'none'")
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		if err := mailboxTemplate.Execute(w, mails); err != nil {
 			slog.Error("show the mailbox", "error", err)
 		}
-	})
-	mux.HandleFunc("GET /api/messages", func(w http.ResponseWriter, r *http.Request) {
-		mails, err := fetchMail(r.Context(), source)
-		if err != nil {
-			fail(w, err)
-			return
-		}
+	}))
+	mux.HandleFunc("GET /api/messages", b.show(func(w http.ResponseWriter, _ *http.Request, mails []mail) {
 		w.Header().Set("Content-Type", "application/json")
 		w.Header().Set("Cache-Control", "no-store")
 		if err := json.NewEncoder(w).Encode(mails); err != nil {
 			slog.Error("list the mailbox", "error", err)
 		}
-	})
-	mux.HandleFunc("GET /messages/{file}", func(w http.ResponseWriter, r *http.Request) {
-		mails, err := fetchMail(r.Context(), source)
-		if err != nil {
-			fail(w, err)
-			return
-		}
+	}))
+	mux.HandleFunc("GET /messages/{file}", b.show(func(w http.ResponseWriter, r *http.Request, mails []mail) {
 		id, isHTML := strings.CutSuffix(r.PathValue("file"), ".html")
 		i := slices.IndexFunc(mails, func(m mail) bool { return m.ID == id })
 		if i < 0 || !isHTML {
@@ -80,8 +154,21 @@ func mailboxHandler(source string) http.Handler {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		// Links would otherwise open inside the frame.
 		_, _ = io.WriteString(w, `<base target="_blank">`+mails[i].HTML)
-	})
+	}))
 	return mux
+}
+
+// show hands the present mails to a page.
+func (b *mailbox) show(page func(http.ResponseWriter, *http.Request, []mail)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		mails, err := b.sync(r.Context())
+		if err != nil {
+			slog.Error("read the mailbox", "error", err)
+			http.Error(w, "the emulator does not say what was sent: "+err.Error(), http.StatusBadGateway)
+			return
+		}
+		page(w, r, mails)
+	}
 }
 
 func secure(w http.ResponseWriter, policy string) {
@@ -89,11 +176,6 @@ func secure(w http.ResponseWriter, policy string) {
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.Header().Set("Referrer-Policy", "no-referrer")
 	w.Header().Set("Cache-Control", "no-store")
-}
-
-func fail(w http.ResponseWriter, err error) {
-	slog.Error("read the mailbox", "error", err)
-	http.Error(w, "the emulator does not say what was sent: "+err.Error(), http.StatusBadGateway)
 }
 
 // fetchMail asks the emulator. Its list is grouped by account and oldest first.
@@ -130,7 +212,7 @@ func parseMail(r io.Reader) ([]mail, error) {
 	if err := json.NewDecoder(r).Decode(&answer); err != nil {
 		return nil, fmt.Errorf("parse %s: %w", sentMail, err)
 	}
-	mails := []mail{} // not null in JSON
+	var mails []mail
 	for _, messages := range answer.Messages {
 		for _, m := range messages {
 			mails = append(mails, mail{
@@ -139,8 +221,6 @@ func parseMail(r io.Reader) ([]mail, error) {
 			})
 		}
 	}
-	slices.Reverse(mails)
-	slices.SortStableFunc(mails, func(a, b mail) int { return strings.Compare(b.At, a.At) })
 	return mails, nil
 }
 

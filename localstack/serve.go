@@ -9,7 +9,7 @@ import (
 	"net/http"
 	"net/http/httputil"
 	"net/url"
-	"strconv"
+	"sync"
 	"time"
 )
 
@@ -24,7 +24,8 @@ import (
 func serve(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("serve", flag.ContinueOnError)
 	page := flags.String("page", "", "address of the page and the API")
-	mailbox := flags.String("mailbox", "", "address of the mailbox")
+	mailboxAddr := flags.String("mailbox", "", "address of the mailbox")
+	mails := flags.String("mails", "", "file in which e-mails are kept")
 	emulator := flags.String("emulator", "", "URL of the emulator")
 	api := flags.String("api", "", "identifier of the API")
 	if err := flags.Parse(args); err != nil {
@@ -34,20 +35,30 @@ func serve(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	box, err := openMailbox(*emulator+sentMail, *mails)
+	if err != nil {
+		return err
+	}
 	servers := []*http.Server{
 		{Addr: *page, Handler: apiProxy(target, *api, *page), ReadHeaderTimeout: 10 * time.Second},
-		{Addr: *mailbox, Handler: mailboxHandler(*emulator + sentMail), ReadHeaderTimeout: 10 * time.Second},
+		{Addr: *mailboxAddr, Handler: box.handler(), ReadHeaderTimeout: 10 * time.Second},
 	}
 	failed := make(chan error, len(servers))
 	for _, server := range servers {
 		go func() { failed <- server.ListenAndServe() }()
 	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var copying sync.WaitGroup
+	copying.Go(func() { box.keep(ctx) })
 	select {
 	case err = <-failed:
 	case <-ctx.Done():
 	}
-	shutdownCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
-	defer cancel()
+	cancel()
+	copying.Wait()
+	shutdownCtx, cancelShutdown := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancelShutdown()
 	for _, server := range servers {
 		_ = server.Shutdown(shutdownCtx)
 	}
@@ -89,9 +100,9 @@ func apiProxy(emulator *url.URL, api, address string) http.Handler {
 }
 
 // helperArgs are the arguments serve is started with.
-func helperArgs(p ports, api string) []string {
+func helperArgs(p ports, api, mails string) []string {
 	return []string{
-		"serve", "-page", loopback(p.Page), "-mailbox", loopback(p.Mailbox),
-		"-emulator", "http://" + net.JoinHostPort("127.0.0.1", strconv.Itoa(p.Emulator)), "-api", api,
+		"serve", "-page", loopback(p.Page), "-mailbox", loopback(p.Mailbox), "-mails", mails,
+		"-emulator", emulatorURL(p), "-api", api,
 	}
 }

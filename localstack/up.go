@@ -45,6 +45,7 @@ func (s *stack) up(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	before := r.Emulator
 	d, client, err := s.prepare(ctx, tpl, &r)
 	if err != nil {
 		return err
@@ -52,6 +53,11 @@ func (s *stack) up(ctx context.Context) error {
 	outputs, err := s.deploy(ctx, d, r.Ports)
 	if err != nil {
 		return err
+	}
+	if r.Emulator != before {
+		if err := newCloud(emulatorURL(r.Ports)).redeliver(ctx, outputs["UploadsBucket"], outputs["ConvertFunction"]); err != nil {
+			return err
+		}
 	}
 	if err := s.startHelper(ctx, &r, outputs["ApiId"]); err != nil {
 		return err
@@ -182,6 +188,9 @@ func (s *stack) deploy(ctx context.Context, d deployment, p ports) (map[string]s
 	return outputs, aws.verifySender(ctx, sender)
 }
 
+// helperGrace is how long the helper may take to fetch the last e-mails.
+const helperGrace = 3 * time.Second
+
 // startHelper makes sure that the proxy and the mailbox run, as this very program in the background.
 func (s *stack) startHelper(ctx context.Context, r *running, api string) error {
 	program, err := os.Executable()
@@ -192,13 +201,13 @@ func (s *stack) startHelper(ctx context.Context, r *running, api string) error {
 	if err != nil {
 		return err
 	}
-	args := helperArgs(r.Ports, api)
+	args := helperArgs(r.Ports, api, s.path("state", "mails.jsonl"))
 	sum := sha256.Sum256(data)
 	config := hex.EncodeToString(sum[:]) + " " + strings.Join(args, " ")
 	if r.Helper.alive() && r.HelperConfig == config {
 		return nil
 	}
-	if err := r.Helper.stop(ctx, time.Second); err != nil {
+	if err := r.Helper.stop(ctx, helperGrace); err != nil {
 		return err
 	}
 	// `go run` deletes the program when it ends, so the background process is started from a copy.
@@ -291,7 +300,7 @@ func (s *stack) down(ctx context.Context) error {
 }
 
 func (s *stack) stopAll(ctx context.Context, r *running) error {
-	if err := errors.Join(r.Helper.stop(ctx, time.Second), r.Emulator.stop(ctx, emulatorGrace)); err != nil {
+	if err := errors.Join(r.Helper.stop(ctx, helperGrace), r.Emulator.stop(ctx, emulatorGrace)); err != nil {
 		return err
 	}
 	if err := os.RemoveAll(s.path("tmp")); err != nil {

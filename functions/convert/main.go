@@ -24,7 +24,7 @@ func build(ctx context.Context, log *slog.Logger) (host.EventHandler, error) {
 	if err != nil {
 		return nil, err
 	}
-	encoder, err := engine.New(engine.Config{FFmpeg: cfg.FFmpeg, Limits: engine.Limits{MaxDuration: cfg.MaxDuration}})
+	encoder, err := engine.New(ctx, engine.Config{FFmpeg: cfg.FFmpeg, Limits: engine.Limits{MaxDuration: cfg.MaxDuration}})
 	if err != nil {
 		return nil, err
 	}

@@ -165,7 +165,7 @@ func (p *person) do(t *testing.T, method, path string, body any, edit ...func(*h
 // fetch gets any URL, such as a presigned one.
 func fetch(t *testing.T, url string) reply {
 	t.Helper()
-	r, err := http.NewRequestWithContext(t.Context(), "GET", url, nil)
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -319,7 +319,7 @@ func (m *mail) UnmarshalJSON(data []byte) error {
 // mails returns what this person has been sent about the file.
 func (p *person) mails(t *testing.T, id string) []mail {
 	t.Helper()
-	r, err := http.NewRequestWithContext(t.Context(), "GET", os.Getenv("MAILBOX_URL")+"/api/messages", nil)
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, os.Getenv("MAILBOX_URL")+"/api/messages", nil)
 	if err != nil {
 		t.Fatal(err)
 	}

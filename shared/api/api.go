@@ -96,7 +96,7 @@ func endpoint(log *slog.Logger, pattern string, h handler) http.Handler {
 		if requestID != "" {
 			w.Header().Set(RequestIDHeader, requestID)
 		}
-		defer func() {
+		defer func() { //nolint:contextcheck // it passes r.Context(), which the rule does not see
 			if cause := recover(); cause != nil {
 				log.ErrorContext(r.Context(), "handler panicked", "panic", fmt.Sprint(cause), "stack", string(debug.Stack()))
 				if w.status == 0 {

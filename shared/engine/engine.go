@@ -82,7 +82,7 @@ type Engine struct {
 }
 
 // New finds ffmpeg and ffprobe and makes sure that both speak the ranged protocol.
-func New(cfg Config) (*Engine, error) {
+func New(ctx context.Context, cfg Config) (*Engine, error) {
 	name := cfg.FFmpeg
 	if name == "" {
 		name = "ffmpeg"
@@ -96,8 +96,8 @@ func New(cfg Config) (*Engine, error) {
 		return nil, fmt.Errorf("find ffprobe beside ffmpeg: %w", err)
 	}
 	for _, path := range []string{ffmpeg, ffprobe} {
-		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
-		out, err := exec.CommandContext(ctx, path, "-hide_banner", "-protocols").Output() //nolint:gosec // the operator's own path
+		asking, cancel := context.WithTimeout(ctx, 30*time.Second)
+		out, err := exec.CommandContext(asking, path, "-hide_banner", "-protocols").Output() //nolint:gosec // the operator's own path
 		cancel()
 		if err != nil {
 			return nil, fmt.Errorf("ask %s for its protocols: %w", path, err)

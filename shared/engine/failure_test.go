@@ -247,7 +247,7 @@ func TestNewRefusesAnFFmpegWithoutTheRangedProtocol(t *testing.T) {
 		}
 	}
 	for name, ffmpeg := range map[string]string{"ranged": filepath.Join(bin, "ffmpeg"), "find": filepath.Join(bin, "nothing")} {
-		if _, err := engine.New(engine.Config{FFmpeg: ffmpeg}); err == nil || !strings.Contains(err.Error(), name) {
+		if _, err := engine.New(t.Context(), engine.Config{FFmpeg: ffmpeg}); err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("New(%s): error %v, want %q in it", ffmpeg, err, name)
 		}
 	}
@@ -256,7 +256,7 @@ func TestNewRefusesAnFFmpegWithoutTheRangedProtocol(t *testing.T) {
 // TestMain lets the test binary be the converter that TestAKilledConverterLeavesNoChild kills.
 func TestMain(m *testing.M) {
 	if ffmpeg := os.Getenv("ENGINE_TEST_CONVERT_WITH"); ffmpeg != "" {
-		e, err := engine.New(engine.Config{FFmpeg: ffmpeg})
+		e, err := engine.New(context.Background(), engine.Config{FFmpeg: ffmpeg})
 		if err == nil {
 			_, err = e.Convert(context.Background(), endless(), discard{}, audio.Options{}, func(percent int) { fmt.Println(percent) })
 		}

@@ -37,7 +37,7 @@ func newEngine(t testing.TB, cfg engine.Config) *engine.Engine {
 	if cfg.FFmpeg == "" {
 		cfg.FFmpeg = layerFFmpeg(t)
 	}
-	e, err := engine.New(cfg)
+	e, err := engine.New(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,7 +55,7 @@ func ffmpeg(t testing.TB, stdin []byte, args ...string) (out, words []byte) {
 }
 
 func runFFmpeg(program string, stdin []byte, args ...string) (out, words []byte, err error) {
-	cmd := exec.Command(program, append([]string{"-hide_banner", "-nostats", "-y"}, args...)...) //nolint:noctx // bounded by its input
+	cmd := exec.Command(program, append([]string{"-hide_banner", "-nostats", "-y"}, args...)...)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(stdin), &stdout, &stderr
 	if err := cmd.Run(); err != nil {

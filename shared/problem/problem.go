@@ -18,7 +18,7 @@ type Code string
 // The codes of the HTTP API.
 const (
 	BadRequest           Code = "bad_request"
-	InvalidCredentials   Code = "invalid_credentials"
+	InvalidCredentials   Code = "invalid_credentials" //nolint:gosec // the name of a problem
 	TokenMissing         Code = "token_missing"
 	TokenInvalid         Code = "token_invalid"
 	TokenExpired         Code = "token_expired"

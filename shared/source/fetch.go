@@ -101,7 +101,7 @@ func (r *Reader) attempt(f *fetch) error {
 	if err != nil {
 		return fmt.Errorf("open range %d-%d: %w", f.offset, f.end-1, err)
 	}
-	defer body.Close() //nolint:errcheck // a body read to its end or given up has nothing left to say
+	defer body.Close() // read to its end or given up: it has nothing left to say
 
 	for len(f.pages) > 0 {
 		pg := f.pages[0]

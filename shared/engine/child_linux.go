@@ -111,7 +111,7 @@ func (c *child) add(theirs, ours *os.File, serve func(context.Context) error) in
 	c.ours = append(c.ours, ours)
 	if serve != nil {
 		c.serve = append(c.serve, func(ctx context.Context) error {
-			defer ours.Close() //nolint:errcheck // an end of a pipe
+			defer ours.Close() // an end of a pipe
 			return serve(ctx)
 		})
 	}
@@ -121,7 +121,7 @@ func (c *child) add(theirs, ours *os.File, serve func(context.Context) error) in
 // close lets go of every pipe that is still open.
 func (c *child) close() {
 	for _, f := range append(c.files, c.ours...) {
-		f.Close() //nolint:errcheck // an end of a pipe, perhaps closed already
+		_ = f.Close() // an end of a pipe, perhaps closed already
 	}
 }
 
@@ -149,7 +149,7 @@ func (c *child) run(ctx context.Context, args []string) (usage, error) {
 		return usage{}, fmt.Errorf("start %s: %w", c.path, err)
 	}
 	for _, f := range c.files {
-		f.Close() //nolint:errcheck // the child has its own copy
+		_ = f.Close() // the child has its own copy
 	}
 	limited := c.limit(cmd.Process.Pid)
 	if limited != nil {
@@ -191,14 +191,14 @@ func (c *child) run(ctx context.Context, args []string) (usage, error) {
 
 // limit takes away what the child must not have. It has been given no byte of the video yet.
 func (c *child) limit(pid int) error {
-	cpu := uint64(max(1, (c.cpu+time.Second-1)/time.Second)) //nolint:gosec // positive
+	cpu := uint64(max(1, (c.cpu+time.Second-1)/time.Second))
 	for _, l := range []struct {
 		resource int
 		name     string
 		limit    uint64
 	}{
 		{unix.RLIMIT_CPU, "processor time", cpu},
-		{unix.RLIMIT_AS, "address space", uint64(c.memory)}, //nolint:gosec // positive
+		{unix.RLIMIT_AS, "address space", uint64(c.memory)},
 		{unix.RLIMIT_NOFILE, "open files", maxFiles},
 		{unix.RLIMIT_FSIZE, "file size", 0},
 		{unix.RLIMIT_CORE, "core dump", 0},
