@@ -7,7 +7,9 @@ package aws
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"time"
 
@@ -24,7 +26,10 @@ const maxAttempts = 4
 func Connect(ctx context.Context) (awssdk.Config, error) {
 	cfg, err := awsconfig.LoadDefaultConfig(ctx,
 		awsconfig.WithRetryer(func() awssdk.Retryer {
-			return retry.AddWithMaxAttempts(retry.NewStandard(), maxAttempts)
+			return retry.NewStandard(func(o *retry.StandardOptions) {
+				o.MaxAttempts = maxAttempts
+				o.Retryables = append(o.Retryables, retry.IsErrorRetryableFunc(cutShort))
+			})
 		}),
 		// A presigned PUT must not ask the browser for a checksum that nobody announced.
 		awsconfig.WithRequestChecksumCalculation(awssdk.RequestChecksumCalculationWhenRequired),
@@ -35,6 +40,13 @@ func Connect(ctx context.Context) (awssdk.Config, error) {
 		return awssdk.Config{}, fmt.Errorf("read AWS configuration: %w", err)
 	}
 	return cfg, nil
+}
+
+// cutShort says that an answer which ended before its time is worth another try; the SDK by itself repeats a request
+// only when the connection broke before the answer began. As with those, the first try may have taken effect: the steps
+// of package library are made for that.
+func cutShort(err error) awssdk.Ternary {
+	return awssdk.BoolTernary(errors.Is(err, io.ErrUnexpectedEOF))
 }
 
 // bound limits what a silent server can cost; the bodies themselves are bounded by the caller's context. It changes the

@@ -147,6 +147,15 @@ func (c *Converter) announce(ctx context.Context, f library.File) error {
 	return ignoreGone(c.Library.MarkAnnounced(ctx, f.ID))
 }
 
+// announceFinished has the owner told if the file has ended. It serves a step that found the file further than it
+// thought: perhaps it was its own write, whose answer got lost, that brought it there.
+func (c *Converter) announceFinished(ctx context.Context, f library.File) error {
+	if !f.IsFinished() {
+		return nil
+	}
+	return c.announce(ctx, f)
+}
+
 // ignoreGone drops the error when the owner has deleted the file: then nothing is left to be done.
 func ignoreGone(err error) error {
 	if errors.Is(err, library.ErrNotFound) {
@@ -196,8 +205,8 @@ func (c *Converter) finish(ctx context.Context, log *slog.Logger, job library.Jo
 		log.InfoContext(ctx, "the file was deleted while it was being converted; removing its MP3")
 		return c.Results.Delete(ctx, transfer.MP3Key(job.File.ID))
 	case errors.Is(err, library.ErrConflict):
-		log.WarnContext(ctx, "converted, but another conversion had taken over")
-		return nil
+		log.WarnContext(ctx, "converted, but the file had ended or another conversion had taken over", "state", f.State)
+		return c.announceFinished(ctx, f)
 	case err != nil:
 		return err
 	}
@@ -208,9 +217,12 @@ func (c *Converter) finish(ctx context.Context, log *slog.Logger, job library.Jo
 func (c *Converter) fail(ctx context.Context, log *slog.Logger, job library.Job, why library.Failure, cost float64) error {
 	f, err := c.Library.Fail(ctx, job, why, cost)
 	switch {
-	case errors.Is(err, library.ErrNotFound), errors.Is(err, library.ErrConflict):
-		log.InfoContext(ctx, "failed, but the file was deleted or another conversion had taken over")
+	case errors.Is(err, library.ErrNotFound):
+		log.InfoContext(ctx, "failed, but the file was deleted")
 		return nil
+	case errors.Is(err, library.ErrConflict):
+		log.InfoContext(ctx, "failed, but the file had ended or another conversion had taken over", "state", f.State)
+		return c.announceFinished(ctx, f)
 	case err != nil:
 		return err
 	}

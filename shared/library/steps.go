@@ -2,6 +2,7 @@ package library
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 )
@@ -29,6 +30,9 @@ func (l *Library) Claim(ctx context.Context, id string) (Job, error) {
 	f, err := l.Store.Change(ctx, id,
 		[]Guard{{State: Queued}, {State: Converting, LeaseBefore: now}},
 		Patch{State: Converting, Lease: &lease, LeaseUntil: now.Add(LeaseTTL), AddAttempt: true})
+	if errors.Is(err, ErrConflict) && f.Lease == lease {
+		err = nil // the store repeated a write whose answer was lost: it is our own lease that is in the way
+	}
 	if err != nil {
 		return Job{File: f, lease: lease}, fmt.Errorf("claim file %s: %w", id, err) // a lease that was not given opens nothing
 	}
