@@ -9,9 +9,11 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"mime"
 	"net"
 	"net/http"
 	"runtime/debug"
+	"strconv"
 	"strings"
 	"time"
 
@@ -61,10 +63,12 @@ func (m methods) serve(w http.ResponseWriter, r *http.Request) error {
 		WithHeader("Allow", strings.Join(allowed, ", "))
 }
 
-// statusWriter remembers the status for the log.
+// statusWriter remembers the status for the log, and keeps the body of an answer to HEAD to itself (RFC 9110 §9.3.2): not
+// every host does that for us.
 type statusWriter struct {
 	http.ResponseWriter
 	status int
+	head   bool
 }
 
 func (w *statusWriter) WriteHeader(status int) {
@@ -78,6 +82,9 @@ func (w *statusWriter) Write(p []byte) (int, error) {
 	if w.status == 0 {
 		w.status = http.StatusOK
 	}
+	if w.head {
+		return len(p), nil
+	}
 	return w.ResponseWriter.Write(p)
 }
 
@@ -85,7 +92,7 @@ func (w *statusWriter) Write(p []byte) (int, error) {
 // log has the route's pattern and not the path, so no ID or query ends up there by accident.
 func endpoint(log *slog.Logger, pattern string, h handler) http.Handler {
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-		began, w := time.Now(), &statusWriter{ResponseWriter: rw}
+		began, w := time.Now(), &statusWriter{ResponseWriter: rw, head: r.Method == http.MethodHead}
 		requestID := r.Header.Get(RequestIDHeader)
 		log := log.With("request_id", requestID, "method", r.Method, "route", pattern)
 		if trace := r.Header.Get("Traceparent"); trace != "" && len(trace) <= 64 { // W3C Trace Context
@@ -188,11 +195,13 @@ func writeJSON(w http.ResponseWriter, status int, v any) error {
 
 // accepts says whether the client asks for this media type by name; wildcards do not count.
 func accepts(r *http.Request, mediaType string) bool {
-	for _, part := range strings.Split(r.Header.Get("Accept"), ",") {
-		name, params, _ := strings.Cut(part, ";")
-		if strings.EqualFold(strings.TrimSpace(name), mediaType) && !strings.Contains(strings.ReplaceAll(params, " ", ""), "q=0") {
-			return true
+	for _, part := range strings.Split(strings.Join(r.Header.Values("Accept"), ","), ",") {
+		name, params, err := mime.ParseMediaType(part)
+		if err != nil || name != mediaType {
+			continue
 		}
+		weight, err := strconv.ParseFloat(params["q"], 64)
+		return params["q"] == "" || err == nil && weight > 0
 	}
 	return false
 }

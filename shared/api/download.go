@@ -85,27 +85,25 @@ func available(f library.File, now time.Time) error {
 // redirect sends a 302 whose body serves clients that do not follow it: the MP3 itself where it fits, else a way to get it.
 func (c DownloadConfig) redirect(w http.ResponseWriter, r *http.Request, f library.File, link string) error {
 	h := w.Header()
-	h.Set("Location", link)
 	if f.MP3Bytes > MaxInlineBytes {
+		h.Set("Location", link)
 		h.Set("Content-Type", "text/plain; charset=utf-8")
 		w.WriteHeader(http.StatusFound)
-		if r.Method != http.MethodHead {
-			_, _ = fmt.Fprintf(w, "This is not the MP3 but the way to it: the MP3 has %d bytes, more than can be sent along here.\n"+
-				"Follow the redirect; with curl, add -L:\n\n  curl -L -H \"Authorization: Bearer …\" -o out.mp3 \"…/download?fid=%s\"\n",
-				f.MP3Bytes, f.ID)
-		}
+		_, _ = fmt.Fprintf(w, "This is not the MP3 but the way to it: the MP3 has %d bytes, more than can be sent along here.\n"+
+			"Follow the redirect; with curl, add -L:\n\n  curl -L -H \"Authorization: Bearer …\" -o out.mp3 \"…/download?fid=%s\"\n",
+			f.MP3Bytes, f.ID)
 		return nil
 	}
+	var body []byte
+	if r.Method != http.MethodHead {
+		var err error
+		if body, err = c.Results.Get(r.Context(), transfer.MP3Key(f.ID), MaxInlineBytes); err != nil {
+			return err
+		}
+	}
+	h.Set("Location", link)
 	h.Set("Content-Type", "audio/mpeg")
 	h.Set("Content-Disposition", transfer.Disposition(f.MP3Name()))
-	if r.Method == http.MethodHead {
-		w.WriteHeader(http.StatusFound)
-		return nil
-	}
-	body, err := c.Results.Get(r.Context(), transfer.MP3Key(f.ID), MaxInlineBytes)
-	if err != nil {
-		return err
-	}
 	w.WriteHeader(http.StatusFound)
 	_, _ = w.Write(body) // the client may be gone; nobody is left to tell
 	return nil

@@ -74,6 +74,9 @@ func readForm(form *multipart.Reader) (req uploadRequest, video []byte, err erro
 			size := int64(len(video))
 			req.Filename, req.Size = part.FileName(), &size
 		case "audio":
+			if req.Audio != nil {
+				return req, nil, problem.Invalid(problem.FieldError{Field: "audio", Detail: "must be given once"})
+			}
 			options, err := io.ReadAll(io.LimitReader(part, maxJSONBytes))
 			if err != nil {
 				return req, nil, formProblem(err)

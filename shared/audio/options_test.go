@@ -17,7 +17,7 @@ func ptr[T any](v T) *T { return &v }
 func fields(err error) []string {
 	var out []string
 	var one audio.FieldError
-	if many, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // it is the tree itself that is walked
+	if many, ok := err.(interface{ Unwrap() []error }); ok {
 		for _, e := range many.Unwrap() {
 			out = append(out, fields(e)...)
 		}
@@ -31,7 +31,7 @@ func TestParseTakesWhatTheContractAllows(t *testing.T) {
 	t.Parallel()
 	for in, want := range map[string]audio.Options{
 		`{}`:                          {},
-		` null `:                      {},
+		"\tnull\n":                    {},
 		`{"mode":"vbr"}`:              {Mode: audio.VBR},
 		`{"quality":0}`:               {Quality: ptr(0)},
 		`{"mode":"vbr","quality":9}`:  {Mode: audio.VBR, Quality: ptr(9)},

@@ -71,8 +71,15 @@ func TestBucketKeepsTheContractOfTransfers(t *testing.T) {
 	transfertest.Contract(t, func(*testing.T) transfertest.Store { return bucket })
 }
 
-// send sends a request as a browser would and returns its status and body.
-func send(t *testing.T, method, link string, headers map[string]string, body []byte) (*http.Response, []byte) {
+// reply is what storage answers.
+type reply struct {
+	status int
+	header http.Header
+	body   string
+}
+
+// send sends a request as a browser would.
+func send(t *testing.T, method, link string, headers map[string]string, body []byte) reply {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, link, bytes.NewReader(body))
 	if err != nil {
@@ -92,7 +99,7 @@ func send(t *testing.T, method, link string, headers map[string]string, body []b
 	if err != nil {
 		t.Fatal(err)
 	}
-	return resp, got
+	return reply{resp.StatusCode, resp.Header, string(got)}
 }
 
 func TestAPresignedPUTStoresExactlyWhatWasAnnounced(t *testing.T) {
@@ -141,9 +148,9 @@ func TestAPresignedPUTStoresExactlyWhatWasAnnounced(t *testing.T) {
 			}
 			r := request{p.Method, p.URL, maps.Clone(p.Headers), video}
 			c.spoil(&r)
-			resp, answer := send(t, r.method, r.link, r.headers, r.body)
-			if ok := resp.StatusCode < 300; ok != c.ok {
-				t.Errorf("storage answers %s, want it taken: %v\n%s", resp.Status, c.ok, answer)
+			answer := send(t, r.method, r.link, r.headers, r.body)
+			if ok := answer.status < 300; ok != c.ok {
+				t.Errorf("storage answers %d, want it taken: %v\n%s", answer.status, c.ok, answer.body)
 			}
 			got, err := bucket.Get(t.Context(), put.Key, 100)
 			if stored := err == nil && bytes.Equal(got, video); stored != c.ok {
@@ -166,18 +173,18 @@ func TestAPresignedGETDownloadsUnderItsName(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		resp, body := send(t, http.MethodGet, link, nil, nil)
-		if resp.StatusCode != http.StatusOK || string(body) != "mp3" {
-			t.Errorf("storage answers %s: %s", resp.Status, body)
+		answer := send(t, http.MethodGet, link, nil, nil)
+		if answer.status != http.StatusOK || answer.body != "mp3" {
+			t.Errorf("storage answers %d: %s", answer.status, answer.body)
 		}
-		if got, want := resp.Header.Get("Content-Disposition"), transfer.Disposition(filename); got != want {
+		if got, want := answer.header.Get("Content-Disposition"), transfer.Disposition(filename); got != want {
 			t.Errorf("Content-Disposition is\n%s, want\n%s", got, want)
 		}
-		if got := resp.Header.Get("Content-Type"); got != "audio/mpeg" {
+		if got := answer.header.Get("Content-Type"); got != "audio/mpeg" {
 			t.Errorf("Content-Type is %q", got)
 		}
-		if resp, _ := send(t, http.MethodGet, strings.Replace(link, "filename", "filenamX", 1), nil, nil); resp.StatusCode < 400 {
-			t.Errorf("a link that was changed is answered with %s", resp.Status)
+		if answer := send(t, http.MethodGet, strings.Replace(link, "filename", "filenamX", 1), nil, nil); answer.status < 400 {
+			t.Errorf("a link that was changed is answered with %d", answer.status)
 		}
 	}
 }

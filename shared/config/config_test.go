@@ -76,9 +76,9 @@ var functions = map[string]struct {
 	"every function": {load[config.Log], settings{}, map[string][]string{"LOG_LEVEL": {"loud", "5"}}},
 }
 
-func TestAFunctionStartsWithWhatItRequires(t *testing.T) { //nolint:paralleltest // sets the environment
+func TestAFunctionStartsWithWhatItRequires(t *testing.T) {
 	for name, f := range functions {
-		t.Run(name, func(t *testing.T) { //nolint:paralleltest // sets the environment
+		t.Run(name, func(t *testing.T) {
 			only(t, f.required)
 			if err := f.load(); err != nil {
 				t.Errorf("with all it requires it does not start: %v", err)
@@ -87,10 +87,10 @@ func TestAFunctionStartsWithWhatItRequires(t *testing.T) { //nolint:paralleltest
 	}
 }
 
-func TestAVariableThatIsMissingIsNamed(t *testing.T) { //nolint:paralleltest // sets the environment
+func TestAVariableThatIsMissingIsNamed(t *testing.T) {
 	for name, f := range functions {
 		for variable := range f.required {
-			t.Run(name+" without "+variable, func(t *testing.T) { //nolint:paralleltest // sets the environment
+			t.Run(name+" without "+variable, func(t *testing.T) {
 				only(t, f.required)
 				t.Setenv(variable, "")
 				wantNamed(t, f.load(), variable, f.required)
@@ -103,11 +103,11 @@ func TestAVariableThatIsMissingIsNamed(t *testing.T) { //nolint:paralleltest // 
 	}
 }
 
-func TestAVariableThatMakesNoSenseIsNamed(t *testing.T) { //nolint:paralleltest // sets the environment
+func TestAVariableThatMakesNoSenseIsNamed(t *testing.T) {
 	for name, f := range functions {
 		for variable, values := range f.invalid {
 			for _, value := range values {
-				t.Run(name+" with "+variable+"="+value, func(t *testing.T) { //nolint:paralleltest // sets the environment
+				t.Run(name+" with "+variable+"="+value, func(t *testing.T) {
 					only(t, f.required)
 					t.Setenv(variable, value)
 					wantNamed(t, f.load(), variable, f.required)
@@ -139,7 +139,7 @@ func wantNamed(t *testing.T, err error, variable string, well settings) {
 	}
 }
 
-func TestEverythingThatIsMissingIsNamedAtOnce(t *testing.T) { //nolint:paralleltest // sets the environment
+func TestEverythingThatIsMissingIsNamedAtOnce(t *testing.T) {
 	only(t, settings{"MAX_DURATION": "x"})
 	err := load[config.Convert]()
 	for _, variable := range []string{"FILES_TABLE", "UPLOADS_BUCKET", "RESULTS_BUCKET", "OUTCOMES_QUEUE_URL", "MAX_DURATION"} {
@@ -149,7 +149,7 @@ func TestEverythingThatIsMissingIsNamedAtOnce(t *testing.T) { //nolint:parallelt
 	}
 }
 
-func TestDefaultsAndValues(t *testing.T) { //nolint:paralleltest // sets the environment
+func TestDefaultsAndValues(t *testing.T) {
 	only(t, functions["upload"].required)
 	upload, err := config.Load[config.Upload]()
 	want := config.Upload{

@@ -23,6 +23,9 @@ const (
 var (
 	// errLost: the lease of the file is gone.
 	errLost = errors.New("the lease of the file is lost")
+	// errUnrenewed: the lease could not be renewed for so long that it has run out. Nobody may have noticed, so unlike
+	// after errLost the call must be repeated.
+	errUnrenewed = errors.New("the lease of the file could not be renewed")
 	// errTimeUp: the platform would end the call before the conversion could be recorded.
 	errTimeUp = errors.New("the time of the call is up")
 )
@@ -52,7 +55,7 @@ func (c *Converter) work(ctx context.Context, job library.Job) (out output, err 
 		cause := context.Cause(ctx) // before our own stop
 		stop(nil)
 		<-renewed
-		if err != nil && (errors.Is(cause, errLost) || errors.Is(cause, errTimeUp)) {
+		if err != nil && (errors.Is(cause, errLost) || errors.Is(cause, errUnrenewed) || errors.Is(cause, errTimeUp)) {
 			err = cause
 		}
 	}()
@@ -101,7 +104,7 @@ func (c *Converter) keepLease(ctx context.Context, stop context.CancelCauseFunc,
 			stop(errLost)
 			return
 		case err != nil && time.Since(at) > library.LeaseTTL && ctx.Err() == nil:
-			stop(fmt.Errorf("%w: %w", errLost, err))
+			stop(fmt.Errorf("%w: %w", errUnrenewed, err))
 			return
 		case err == nil:
 			written, at = p, time.Now()

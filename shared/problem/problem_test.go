@@ -210,5 +210,5 @@ func TestAnUnknownCodePanics(t *testing.T) {
 			t.Error("a problem with an unknown code was made")
 		}
 	}()
-	problem.New("nonsense", "")
+	_ = problem.New("nonsense", "")
 }

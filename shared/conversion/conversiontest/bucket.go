@@ -116,7 +116,7 @@ func (b *Bucket) Create(ctx context.Context, key string) conversion.Result {
 
 type result struct {
 	bucket *Bucket
-	ctx    context.Context //nolint:containedctx // the result lives as long as it
+	ctx    context.Context
 	key    string
 	body   []byte
 	ended  bool

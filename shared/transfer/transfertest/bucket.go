@@ -10,6 +10,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/url"
 	"strconv"
 	"sync"
@@ -85,7 +86,7 @@ func (b *Bucket) PresignPut(ctx context.Context, p transfer.Put, ttl time.Durati
 		}
 		headers["X-Amz-Checksum-Sha256"] = base64.StdEncoding.EncodeToString(sum)
 	}
-	return transfer.Presigned{Method: "PUT", URL: sign(p.Key, ttl, url.Values{}), Headers: headers}, nil
+	return transfer.Presigned{Method: http.MethodPut, URL: sign(p.Key, ttl, url.Values{}), Headers: headers}, nil
 }
 
 // Put implements transfer.Uploads.

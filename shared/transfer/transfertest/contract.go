@@ -3,6 +3,7 @@ package transfertest
 import (
 	"bytes"
 	"crypto/rand"
+	"net/http"
 	"net/url"
 	"reflect"
 	"strings"
@@ -100,7 +101,7 @@ func presignPut(t *testing.T, s Store) {
 		if err != nil {
 			t.Fatalf("PresignPut: %v", err)
 		}
-		if p.Method != "PUT" || !reflect.DeepEqual(p.Headers, c.want) {
+		if p.Method != http.MethodPut || !reflect.DeepEqual(p.Headers, c.want) {
 			t.Errorf("%s: %s with %v, want PUT with %v", name, p.Method, p.Headers, c.want)
 		}
 		wantPresigned(t, p.URL, c.put.Key, "3600")
