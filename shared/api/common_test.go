@@ -197,7 +197,7 @@ func (s brokenStore) List(context.Context, string, int, string) ([]library.File,
 	return nil, "", s.fail()
 }
 
-func (s brokenStore) CountSince(context.Context, string, time.Time) (int, error) { return 0, s.fail() }
+func (s brokenStore) CountUpload(context.Context, string, time.Time) (int, error) { return 0, s.fail() }
 
 func TestWhateverBreaksIsAnInternalProblemAndInTheLog(t *testing.T) {
 	t.Parallel()

@@ -17,9 +17,6 @@ import (
 	"mp3converter/shared/transfer"
 )
 
-// quotaRetry is what Retry-After says when the day's quota is used up; it is counted over 24 sliding hours.
-const quotaRetry = time.Hour
-
 // UploadConfig is what the upload function works with.
 type UploadConfig struct {
 	Log     *slog.Logger
@@ -126,7 +123,11 @@ func parseAudio(raw json.RawMessage) (audio.Options, []problem.FieldError) {
 func (c UploadConfig) announce(ctx context.Context, n library.NewFile) (library.File, error) {
 	f, err := c.Library.Announce(ctx, n)
 	if errors.Is(err, library.ErrQuota) {
-		return f, problem.New(problem.QuotaExceeded, "You have announced as many uploads as 24 hours allow.").WithRetryAfter(quotaRetry)
+		const day = 24 * time.Hour
+		now := c.Now()
+		tomorrow := now.UTC().Truncate(day).Add(day)
+		return f, problem.New(problem.QuotaExceeded, "You have announced as many uploads as one day (UTC) allows.").
+			WithRetryAfter(tomorrow.Sub(now))
 	}
 	return f, err
 }

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"reflect"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -295,7 +296,8 @@ func TestTheDaysQuotaIsAProblemOfItsOwn(t *testing.T) {
 	}
 	for _, a := range []answer{w.post(`{"filename":"a.mp4","size":1}`), w.form(part{"file", "a.mp4", "video"})} {
 		wantProblem(t, a, http.StatusTooManyRequests, problem.QuotaExceeded)
-		wantHeader(t, a, "Retry-After", "3600")
+		midnight := w.clock.now().UTC().Truncate(24 * time.Hour).Add(24 * time.Hour)
+		wantHeader(t, a, "Retry-After", strconv.Itoa(int(midnight.Sub(w.clock.now()).Seconds())))
 	}
 	if w.uploads.Len() != 0 {
 		t.Error("a video beyond the quota was stored")

@@ -348,24 +348,10 @@ func startKey(owner, after string) (map[string]types.AttributeValue, error) {
 	return key, nil
 }
 
-// CountSince implements library.Store.
-func (s *Files) CountSince(ctx context.Context, owner string, since time.Time) (int, error) {
-	expr, err := expression.NewBuilder().WithKeyCondition(expression.Key("owner").Equal(expression.Value(owner)).
-		And(expression.Key("created").GreaterThanEqual(expression.Value(since.UTC().Format(createdLayout))))).Build()
-	if err != nil {
-		return 0, fmt.Errorf("build query: %w", err)
-	}
-	pages := dynamodb.NewQueryPaginator(s.db, &dynamodb.QueryInput{
-		TableName: s.table, IndexName: awssdk.String(ownerIndex), KeyConditionExpression: expr.KeyCondition(),
-		ExpressionAttributeNames: expr.Names(), ExpressionAttributeValues: expr.Values(), Select: types.SelectCount,
-	})
-	total := 0
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx)
-		if err != nil {
-			return 0, err
-		}
-		total += int(page.Count)
-	}
-	return total, nil
+// CountUpload implements library.Store. The counter is an item of its own beside the files; without an owner it is not in
+// the index.
+func (s *Files) CountUpload(ctx context.Context, owner string, day time.Time) (int, error) {
+	day = day.UTC()
+	key := stringKey("fid", "uploads#"+owner+"#"+day.Format(time.DateOnly))
+	return addTo(ctx, s.db, s.table, key, 1, day.Add(48*time.Hour))
 }

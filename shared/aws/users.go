@@ -153,14 +153,19 @@ func (s *Users) List(ctx context.Context) ([]account.User, error) {
 
 // Add implements account.Counters.
 func (s *Users) Add(ctx context.Context, key string, n int, expires time.Time) (int, error) {
+	return addTo(ctx, s.db, s.table, stringKey("pk", counterPrefix+key), n, expires)
+}
+
+// addTo adds n to the counter that is the item with this key, in one atomic step, and returns the sum.
+func addTo(ctx context.Context, db *dynamodb.Client, table *string, key map[string]types.AttributeValue, n int, expires time.Time) (int, error) {
 	expr, err := expression.NewBuilder().WithUpdate(
 		expression.Add(expression.Name("count"), expression.Value(n)).
 			Set(expression.Name("ttl"), expression.Value(expires.Unix()))).Build()
 	if err != nil {
 		return 0, fmt.Errorf("build update: %w", err)
 	}
-	out, err := s.db.UpdateItem(ctx, &dynamodb.UpdateItemInput{
-		TableName: s.table, Key: stringKey("pk", counterPrefix+key), UpdateExpression: expr.Update(),
+	out, err := db.UpdateItem(ctx, &dynamodb.UpdateItemInput{
+		TableName: table, Key: key, UpdateExpression: expr.Update(),
 		ExpressionAttributeNames: expr.Names(), ExpressionAttributeValues: expr.Values(),
 		ReturnValues: types.ReturnValueUpdatedNew,
 	})
@@ -169,7 +174,7 @@ func (s *Users) Add(ctx context.Context, key string, n int, expires time.Time) (
 	}
 	count, ok := out.Attributes["count"].(*types.AttributeValueMemberN)
 	if !ok {
-		return 0, fmt.Errorf("counter %s has no count", key)
+		return 0, errors.New("the counter has no count")
 	}
 	return strconv.Atoi(count.Value)
 }

@@ -147,6 +147,14 @@ func (c *Converter) announce(ctx context.Context, f library.File) error {
 	return ignoreGone(c.Library.MarkAnnounced(ctx, f.ID))
 }
 
+// sweep removes the MP3 of a file that has been deleted, should storing it have been under way at that moment.
+func (c *Converter) sweep(ctx context.Context, id string) error {
+	if _, err := c.Library.Get(ctx, id); !errors.Is(err, library.ErrNotFound) {
+		return err
+	}
+	return c.Results.Delete(ctx, transfer.MP3Key(id))
+}
+
 // announceFinished has the owner told if the file has ended. It serves a step that found the file further than it
 // thought: perhaps it was its own write, whose answer got lost, that brought it there.
 func (c *Converter) announceFinished(ctx context.Context, f library.File) error {
@@ -184,7 +192,7 @@ func (c *Converter) run(ctx context.Context, log *slog.Logger, job library.Job) 
 		return c.fail(ctx, log, job, library.Failure{Code: string(failure.Code), Detail: failure.Detail}, cost)
 	case errors.Is(err, errLost), errors.Is(err, library.ErrNotFound):
 		log.InfoContext(ctx, "conversion stopped: the file was deleted, or another conversion took over")
-		return nil
+		return c.sweep(ctx, job.File.ID)
 	case errors.Is(err, errTimeUp):
 		return c.fail(ctx, log, job, failedTime, cost)
 	case errors.Is(err, source.ErrGone):

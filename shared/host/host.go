@@ -96,8 +96,12 @@ func Events(name string, build func(ctx context.Context, log *slog.Logger) (Even
 func onLambda() bool { return os.Getenv("AWS_LAMBDA_RUNTIME_API") != "" }
 
 func run(name string, start func(ctx context.Context, log *slog.Logger) error) {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
+	ctx := context.Background()
+	if !onLambda() { // Lambda ends a process when nothing runs in it; there the default, to end at once, is right
+		var stop context.CancelFunc
+		ctx, stop = signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+		defer stop()
+	}
 	logging, err := config.Load[config.Log]()
 	log := slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: logging.Level})).
 		With("function", name, "version", Version)

@@ -28,7 +28,7 @@ type Library struct {
 	Store Store
 	// Retention is how long a finished file stays.
 	Retention time.Duration
-	// UploadsPerDay bounds what one owner may announce in 24 hours.
+	// UploadsPerDay bounds what one owner may announce in one day (UTC). What is deleted counts too.
 	UploadsPerDay int
 	// Now may be nil: time.Now.
 	Now func() time.Time
@@ -53,11 +53,11 @@ type NewFile struct {
 // Announce creates a file that awaits its upload, or returns ErrQuota.
 func (l *Library) Announce(ctx context.Context, n NewFile) (File, error) {
 	now := l.now().UTC()
-	count, err := l.Store.CountSince(ctx, n.Owner, now.Add(-24*time.Hour))
+	count, err := l.Store.CountUpload(ctx, n.Owner, now)
 	if err != nil {
-		return File{}, fmt.Errorf("count uploads of the day: %w", err)
+		return File{}, fmt.Errorf("count upload: %w", err)
 	}
-	if count >= l.UploadsPerDay {
+	if count > l.UploadsPerDay {
 		return File{}, ErrQuota
 	}
 	f := File{

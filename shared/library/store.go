@@ -53,6 +53,7 @@ type Store interface {
 	// List returns up to limit of the owner's files, newest first, beginning after cursor (empty for the first page),
 	// and the next page's cursor, empty on the last. A file created a moment ago may still be missing. ErrBadCursor.
 	List(ctx context.Context, owner string, limit int, cursor string) (files []File, next string, err error)
-	// CountSince returns how many files the owner has created since then.
-	CountSince(ctx context.Context, owner string, since time.Time) (int, error)
+	// CountUpload adds one to what the owner has announced on that day (UTC), in one atomic step, and returns the sum. It
+	// may be forgotten when the day is over.
+	CountUpload(ctx context.Context, owner string, day time.Time) (int, error)
 }

@@ -369,10 +369,10 @@ func cancelled(t *testing.T, s library.Store) {
 	_, changeErr := s.Change(ctx, f.ID, []library.Guard{{State: f.State}}, library.Patch{State: library.Ready})
 	_, deleteErr := s.Delete(ctx, f.ID, f.Owner)
 	_, _, listErr := s.List(ctx, f.Owner, 1, "")
-	_, countErr := s.CountSince(ctx, f.Owner, epoch)
+	_, countErr := s.CountUpload(ctx, f.Owner, epoch)
 	for call, err := range map[string]error{
 		"Create": s.Create(ctx, NewFile(f.Owner, epoch), epoch), "Get": getErr, "Change": changeErr, "Delete": deleteErr,
-		"List": listErr, "CountSince": countErr,
+		"List": listErr, "CountUpload": countErr,
 	} {
 		if !errors.Is(err, context.Canceled) {
 			t.Errorf("%s with a cancelled context gives %v", call, err)

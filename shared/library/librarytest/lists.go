@@ -151,15 +151,41 @@ func foreignCursor(t *testing.T, s library.Store) {
 }
 
 func counts(t *testing.T, s library.Store) {
-	owner := NewID()
-	several(t, s, owner, 6) // three now, three a millisecond later
-	several(t, s, NewID(), 2)
-	for since, want := range map[time.Duration]int{
-		-24 * time.Hour: 6, 0: 6, time.Millisecond: 3, 2 * time.Millisecond: 0, time.Hour: 0,
+	owner, day := NewID(), time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC)
+	const together = 10
+	sums := make(chan int, together)
+	for range together {
+		go func() {
+			n, err := s.CountUpload(t.Context(), owner, day.Add(time.Hour))
+			if err != nil {
+				t.Error(err)
+			}
+			sums <- n
+		}()
+	}
+	seen := map[int]bool{}
+	for range together {
+		seen[<-sums] = true
+	}
+	if len(seen) != together || !seen[1] || !seen[together] {
+		t.Errorf("of %d uploads counted at once the sums are %v", together, seen)
+	}
+	for _, c := range []struct {
+		who  string
+		when time.Time
+		want int
+	}{
+		{owner, day.Add(24*time.Hour - 1), together + 1},
+		{owner, day.Add(24 * time.Hour), 1},
+		{owner, day.Add(-1), 1},
+		{NewID(), day, 1},
 	} {
-		got, err := s.CountSince(t.Context(), owner, epoch.Add(since))
-		if got != want || err != nil {
-			t.Errorf("since %s there are %d files (%v), want %d", since, got, err, want)
+		got, err := s.CountUpload(t.Context(), c.who, c.when)
+		if got != c.want || err != nil {
+			t.Errorf("at %s the sum is %d (%v), want %d", c.when, got, err, c.want)
 		}
+	}
+	if files, _, err := s.List(t.Context(), owner, 10, ""); len(files) != 0 || err != nil {
+		t.Errorf("what is counted shows up as files: %v, %v", files, err)
 	}
 }

@@ -21,8 +21,9 @@ func NewID() string { return strings.ToLower(rand.Text()) }
 // Memory is a library.Store in memory. Its zero value is empty and ready; it is safe for concurrent use. Like a real
 // table it keeps times to the millisecond.
 type Memory struct {
-	mu    sync.Mutex
-	files map[string]record
+	mu      sync.Mutex
+	files   map[string]record
+	uploads map[string]int // announced, by owner and day
 }
 
 type record struct {
@@ -224,18 +225,17 @@ func fromCursor(s string) (at library.File, err error) {
 	return at, nil
 }
 
-// CountSince implements library.Store.
-func (m *Memory) CountSince(ctx context.Context, owner string, since time.Time) (int, error) {
+// CountUpload implements library.Store.
+func (m *Memory) CountUpload(ctx context.Context, owner string, day time.Time) (int, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if err := ctx.Err(); err != nil {
 		return 0, err
 	}
-	n := 0
-	for _, r := range m.files {
-		if r.Owner == owner && !r.Created.Before(milli(since)) {
-			n++
-		}
+	if m.uploads == nil {
+		m.uploads = map[string]int{}
 	}
-	return n, nil
+	key := owner + day.UTC().Format(time.DateOnly)
+	m.uploads[key]++
+	return m.uploads[key], nil
 }
