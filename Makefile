@@ -37,7 +37,7 @@ test: need ## all tests that need no Docker, with a local stack of their own
 	@$(STACK) exec -dir .local/test -- go test $(TESTFLAGS) ./...
 
 test-large: need ## a 2 GB upload, with the memory of convert measured
-	@$(STACK) exec -dir .local/test -- go test -tags large -run Large -count=1 -v -timeout 30m ./localstack/e2e
+	@$(STACK) exec -dir .local/test -- go test -tags large -run ^TestLarge -count=1 -v -timeout 30m ./localstack/e2e
 
 test-web: need ## a real browser through the whole page (needs Node 20 and Chromium)
 	@command -v node >/dev/null || { echo "node is missing: install Node.js 20 or newer" >&2; exit 1; }

@@ -31,7 +31,7 @@ type archive struct {
 
 // command runs a program quietly; what it printed is part of the error.
 func (s *stack) command(ctx context.Context, env []string, name string, args ...string) error {
-	cmd := exec.CommandContext(ctx, name, args...) //nolint:gosec // own programs with own arguments
+	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir = s.root
 	if env != nil {
 		cmd.Env = env
@@ -81,7 +81,7 @@ func (s *stack) version(ctx context.Context) string {
 // minutes, so its progress is passed on.
 func (s *stack) buildLayer(ctx context.Context) (string, error) {
 	arch := map[string]string{"amd64": "x86_64", "arm64": "arm64"}[runtime.GOARCH]
-	cmd := exec.CommandContext(ctx, filepath.Join(s.root, "layers", "ffmpeg", "build.sh"), "--arch", arch) //nolint:gosec // own script
+	cmd := exec.CommandContext(ctx, filepath.Join(s.root, "layers", "ffmpeg", "build.sh"), "--arch", arch)
 	cmd.Dir = s.root
 	// Its own compilers must end with it when this program is interrupted.
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }

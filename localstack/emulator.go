@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -32,10 +34,12 @@ func (s *stack) emulatorEnv(p ports) []string {
 		"LANG=C.UTF-8",
 		"PYTHONUNBUFFERED=1",
 
-		"GATEWAY_PORT=" + strconv.Itoa(p.Emulator),
+		"GATEWAY_PORT=" + strconv.Itoa(p.Internal),
 		"BIND_HOST=127.0.0.1",
 		"IOT_MTLS_ENABLED=0", // otherwise an MQTT listener opens a fixed port
 		"SFTP_ENABLED=0",
+		// Functions get their roles' credentials, and policies decide, as on AWS; so do the buckets' CORS rules.
+		"AUTH=true",
 		"MINISTACK_ACCOUNT_ID=" + account,
 		"MINISTACK_REGION=" + region,
 		"PERSIST_STATE=1",
@@ -56,7 +60,10 @@ func (s *stack) emulatorEnv(p ports) []string {
 	}
 }
 
+// emulatorURL is where clients and functions reach the emulated services: the helper, which passes requests on to
+// internalURL, the emulator itself.
 func emulatorURL(p ports) string { return "http://" + loopback(p.Emulator) }
+func internalURL(p ports) string { return "http://" + loopback(p.Internal) }
 
 // startEmulator makes sure that the emulator runs with the present settings, and waits until it answers.
 func (s *stack) startEmulator(ctx context.Context, bin string, r *running, p ports) error {
@@ -67,7 +74,7 @@ func (s *stack) startEmulator(ctx context.Context, bin string, r *running, p por
 	}
 	config := strings.Join(append(env, string(stamp)), "\n")
 	if r.Emulator.alive() {
-		if r.EmulatorConfig == config && healthy(ctx, p) == nil {
+		if r.EmulatorConfig == config && healthy(ctx, internalURL(p)) == nil {
 			return nil
 		}
 		s.say("emulator: restarting, its settings have changed")
@@ -84,7 +91,7 @@ func (s *stack) startEmulator(ctx context.Context, bin string, r *running, p por
 	if err := rotate(logFile); err != nil {
 		return err
 	}
-	s.say("emulator: starting on port %d", p.Emulator)
+	s.say("emulator: starting")
 	r.EmulatorConfig = config
 	if r.Emulator, err = startDetached(filepath.Join(bin, "ministack"), nil, env, s.dir, logFile); err != nil {
 		return fmt.Errorf("start the emulator: %w", err)
@@ -95,7 +102,7 @@ func (s *stack) startEmulator(ctx context.Context, bin string, r *running, p por
 	}
 	waitCtx, cancel := context.WithTimeout(ctx, 60*time.Second)
 	defer cancel()
-	err = poll(waitCtx, func() bool { return !r.Emulator.alive() || healthy(waitCtx, p) == nil })
+	err = poll(waitCtx, func() bool { return !r.Emulator.alive() || healthy(waitCtx, internalURL(p)) == nil })
 	if err != nil || !r.Emulator.alive() {
 		return fmt.Errorf("the emulator does not answer; the end of %s:\n%s", s.relative(logFile), lastLines(logFile, 15))
 	}
@@ -106,10 +113,11 @@ func (s *stack) startEmulator(ctx context.Context, bin string, r *running, p por
 // emulatorGrace is how long the emulator may take to write its state to disk.
 const emulatorGrace = 20 * time.Second
 
-func healthy(ctx context.Context, p ports) error {
+// healthy asks the emulator at a URL whether it works.
+func healthy(ctx context.Context, base string) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, emulatorURL(p)+"/_ministack/health", http.NoBody)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, base+"/_ministack/health", http.NoBody)
 	if err != nil {
 		return err
 	}
@@ -128,8 +136,11 @@ func healthy(ctx context.Context, p ports) error {
 func rotate(path string) error {
 	const limit = 8 << 20
 	info, err := os.Stat(path)
-	if err != nil || info.Size() < limit {
+	if errors.Is(err, fs.ErrNotExist) {
 		return nil
+	}
+	if err != nil || info.Size() < limit {
+		return err
 	}
 	return os.Rename(path, path+".1")
 }

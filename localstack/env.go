@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -42,6 +43,14 @@ func (s *stack) writeEnv(p ports, outputs map[string]string) ([]variable, error)
 	if password == "" {
 		password = strings.ToLower(rand.Text())
 	}
+	queue := func(output string) string {
+		// The emulator makes the addresses of queues of its own port, where nobody else goes.
+		at, err := url.Parse(outputs[output])
+		if err != nil {
+			return ""
+		}
+		return emulatorURL(p) + at.Path
+	}
 	variables := []variable{
 		{"API_URL", pageURL(p)},
 		{"USER_EMAIL", demoEmail},
@@ -52,10 +61,10 @@ func (s *stack) writeEnv(p ports, outputs map[string]string) ([]variable, error)
 		{"FILES_TABLE", outputs["FilesTable"]},
 		{"UPLOADS_BUCKET", outputs["UploadsBucket"]},
 		{"RESULTS_BUCKET", outputs["ResultsBucket"]},
-		{"OUTCOMES_QUEUE_URL", outputs["OutcomesQueueUrl"]},
-		{"OUTCOMES_DLQ_URL", outputs["OutcomesDeadLettersUrl"]},
-		{"CONVERT_FAILURES_QUEUE_URL", outputs["ConvertFailuresUrl"]},
-		{"CONVERT_DLQ_URL", outputs["ConvertDeadLettersUrl"]},
+		{"OUTCOMES_QUEUE_URL", queue("OutcomesQueueUrl")},
+		{"OUTCOMES_DLQ_URL", queue("OutcomesDeadLettersUrl")},
+		{"CONVERT_FAILURES_QUEUE_URL", queue("ConvertFailuresUrl")},
+		{"CONVERT_DLQ_URL", queue("ConvertDeadLettersUrl")},
 		{"CONVERT_FUNCTION", outputs["ConvertFunction"]},
 		{"NOTIFY_FUNCTION", outputs["NotifyFunction"]},
 		{"TOKEN_SECRET_ID", outputs["TokenSecretArn"]},

@@ -42,22 +42,26 @@ environment (0 picks a free port):
   RETRY_SECONDS   first delay before an asynchronous invocation is retried, doubled for the second (default 1)
 `
 
-func main() {
+func main() { os.Exit(status()) }
+
+// status does what the command line says and returns the exit status: that of the command exec ran, 2 for a command line
+// that makes no sense, 1 for everything else that went wrong.
+func status() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	err := command(ctx, os.Args[1:], os.Stdout)
 	var child *exec.ExitError
 	switch {
 	case err == nil:
-	case errors.As(err, &child) && child.Exited():
-		os.Exit(child.ExitCode())
+		return 0
 	case errors.Is(err, flag.ErrHelp):
 		fmt.Fprint(os.Stderr, usage)
-		os.Exit(2)
-	default:
-		fmt.Fprintln(os.Stderr, "localstack:", err)
-		os.Exit(1)
+		return 2
+	case errors.As(err, &child) && child.Exited():
+		return child.ExitCode()
 	}
+	fmt.Fprintln(os.Stderr, "localstack:", err)
+	return 1
 }
 
 func command(ctx context.Context, args []string, out io.Writer) error {

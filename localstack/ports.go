@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -8,11 +9,12 @@ import (
 	"syscall"
 )
 
-// ports are the three that a stack listens on; 0 in a wish means any free one.
+// ports are those that a stack listens on; 0 in a wish means any free one.
 type ports struct {
 	Page     int // the web page and the API
-	Emulator int // the emulated AWS services
+	Emulator int // the emulated AWS services, through the helper
 	Mailbox  int
+	Internal int // the emulator itself; nobody's wish
 }
 
 func portsFrom(getenv func(string) string) (ports, error) {
@@ -49,7 +51,8 @@ func (want ports) matches(have ports) bool {
 
 // choose turns a wish into ports that are free now. Where any port will do, the one used before is taken again if it
 // is free, so that addresses stay the same.
-func (want ports) choose(before ports) (ports, error) {
+func (want ports) choose(ctx context.Context, before ports) (ports, error) {
+	var listen net.ListenConfig
 	var listeners []net.Listener
 	defer func() {
 		for _, l := range listeners {
@@ -65,6 +68,7 @@ func (want ports) choose(before ports) (ports, error) {
 		{&got.Page, before.Page, "the page", "PORT"},
 		{&got.Emulator, before.Emulator, "the emulator", "EMULATOR_PORT"},
 		{&got.Mailbox, before.Mailbox, "the mailbox", "MAILBOX_PORT"},
+		{&got.Internal, before.Internal, "the emulator's own use", ""},
 	} {
 		tries := []int{*port.value}
 		if *port.value == 0 && port.before != 0 {
@@ -73,7 +77,7 @@ func (want ports) choose(before ports) (ports, error) {
 		var l net.Listener
 		var err error
 		for _, try := range tries {
-			if l, err = net.Listen("tcp", loopback(try)); err == nil {
+			if l, err = listen.Listen(ctx, "tcp", loopback(try)); err == nil {
 				break
 			}
 		}

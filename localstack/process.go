@@ -33,7 +33,7 @@ func startDetached(path string, args, env []string, dir, logFile string) (proces
 	}
 	defer func() { _ = log.Close() }()
 	// Not CommandContext: the process is meant to outlive the command that started it.
-	cmd := exec.Command(path, args...) //nolint:gosec,noctx // own programs with own arguments
+	cmd := exec.Command(path, args...) //nolint:noctx // see above
 	cmd.Env, cmd.Dir, cmd.Stdout, cmd.Stderr = env, dir, log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := cmd.Start(); err != nil {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -54,7 +55,7 @@ func objectCreated(bucket, key, etag string, size int64, at time.Time) ([]byte, 
 		"s3": object{
 			"s3SchemaVersion": "1.0",
 			"bucket":          object{"name": bucket, "arn": "arn:aws:s3:::" + bucket},
-			"object":          object{"key": url.QueryEscape(key), "size": size, "eTag": etag},
+			"object":          object{"key": url.QueryEscape(key), "size": size, "eTag": strings.Trim(etag, `"`)},
 		},
 	}}})
 }

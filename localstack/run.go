@@ -19,7 +19,6 @@ func (s *stack) run(ctx context.Context) (err error) {
 	}()
 	ctx, cancel := whileParentLives(ctx)
 	defer cancel()
-	follow := newFollower(s.out, s.path("log", "emulator.log"), s.path("log", "helper.log"))
 	if err := s.up(ctx); err != nil {
 		if ctx.Err() != nil {
 			return nil
@@ -34,6 +33,7 @@ func (s *stack) run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	follow := newFollower(s.out, s.path("log", "emulator.log"), s.path("log", "helper.log"))
 	tick := time.NewTicker(250 * time.Millisecond)
 	defer tick.Stop()
 	for {

@@ -59,7 +59,7 @@ func (s *stack) up(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := s.startHelper(ctx, &r, outputs["ApiId"]); err != nil {
+	if err := writeFile(s.apiFile(), []byte(outputs["ApiId"]), 0o600); err != nil {
 		return err
 	}
 	variables, err := s.writeEnv(r.Ports, outputs)
@@ -81,7 +81,7 @@ func (s *stack) settlePorts(ctx context.Context, r *running) error {
 	if err := s.stopAll(ctx, r); err != nil {
 		return err
 	}
-	chosen, err := s.wantPorts.choose(r.Ports)
+	chosen, err := s.wantPorts.choose(ctx, r.Ports)
 	if err != nil {
 		return err
 	}
@@ -105,7 +105,10 @@ func (s *stack) prepare(ctx context.Context, tpl *samTemplate, r *running) (d de
 		if err != nil {
 			return err
 		}
-		return s.startEmulator(ctx, python, r, r.Ports)
+		if err := s.startEmulator(ctx, python, r, r.Ports); err != nil {
+			return err
+		}
+		return s.startHelper(ctx, r)
 	})
 	group.Go(func() (err error) {
 		packages := []string{"./cmd/mp3converter"}
@@ -135,6 +138,7 @@ func (s *stack) prepare(ctx context.Context, tpl *samTemplate, r *running) (d de
 	if err := tpl.setDefaults(d.parameters); err != nil {
 		return deployment{}, "", err
 	}
+	tpl.widenMail()
 	keys := map[string]string{}
 	for _, a := range tpl.artifacts {
 		var packed archive
@@ -191,8 +195,11 @@ func (s *stack) deploy(ctx context.Context, d deployment, p ports) (map[string]s
 // helperGrace is how long the helper may take to fetch the last e-mails.
 const helperGrace = 3 * time.Second
 
-// startHelper makes sure that the proxy and the mailbox run, as this very program in the background.
-func (s *stack) startHelper(ctx context.Context, r *running, api string) error {
+// apiFile is where the helper learns which API it stands in front of.
+func (s *stack) apiFile() string { return s.path("state", "api") }
+
+// startHelper makes sure that the proxies and the mailbox run, as this very program in the background.
+func (s *stack) startHelper(ctx context.Context, r *running) error {
 	program, err := os.Executable()
 	if err != nil {
 		return err
@@ -201,7 +208,7 @@ func (s *stack) startHelper(ctx context.Context, r *running, api string) error {
 	if err != nil {
 		return err
 	}
-	args := helperArgs(r.Ports, api, s.path("state", "mails.jsonl"))
+	args := helperArgs(r.Ports, s.apiFile(), s.path("state", "mails.jsonl"))
 	sum := sha256.Sum256(data)
 	config := hex.EncodeToString(sum[:]) + " " + strings.Join(args, " ")
 	if r.Helper.alive() && r.HelperConfig == config {
@@ -215,16 +222,26 @@ func (s *stack) startHelper(ctx context.Context, r *running, api string) error {
 	if err := writeFile(copied, data, 0o755); err != nil {
 		return err
 	}
-	if r.Helper, err = startDetached(copied, args, []string{"LANG=C.UTF-8"}, s.dir, s.path("log", "helper.log")); err != nil {
+	logFile := s.path("log", "helper.log")
+	if r.Helper, err = startDetached(copied, args, []string{"LANG=C.UTF-8"}, s.dir, logFile); err != nil {
 		return fmt.Errorf("start the proxy: %w", err)
 	}
 	r.HelperConfig = config
-	return s.saveRunning(*r)
+	if err := s.saveRunning(*r); err != nil {
+		return err
+	}
+	waitCtx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	err = poll(waitCtx, func() bool { return !r.Helper.alive() || healthy(waitCtx, emulatorURL(r.Ports)) == nil })
+	if err != nil || !r.Helper.alive() {
+		return fmt.Errorf("the proxy does not answer: %s", lastLines(logFile, 5))
+	}
+	return nil
 }
 
 // addDemoUser makes the user that info prints, with the client that people use, unless it is there.
 func (s *stack) addDemoUser(ctx context.Context, client string, variables []variable) error {
-	cmd := exec.CommandContext(ctx, client, "admin", "user", "add", demoEmail) //nolint:gosec // own program
+	cmd := exec.CommandContext(ctx, client, "admin", "user", "add", demoEmail)
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + s.path("tmp"), "NO_COLOR=1"}
 	for _, v := range variables {
 		cmd.Env = append(cmd.Env, v.name+"="+v.value)
