@@ -72,7 +72,11 @@ func (s *stack) startEmulator(ctx context.Context, bin string, r *running, p por
 	if err != nil {
 		return err
 	}
-	config := strings.Join(append(env, string(stamp)), "\n")
+	program, err := os.ReadFile(filepath.Join(s.root, "localstack", "emulator.py"))
+	if err != nil {
+		return err
+	}
+	config := strings.Join(append(env, string(stamp), string(program)), "\n")
 	if r.Emulator.alive() {
 		if r.EmulatorConfig == config && healthy(ctx, internalURL(p)) == nil {
 			return nil
@@ -93,7 +97,7 @@ func (s *stack) startEmulator(ctx context.Context, bin string, r *running, p por
 	}
 	s.say("emulator: starting")
 	r.EmulatorConfig = config
-	if r.Emulator, err = startDetached(filepath.Join(bin, "ministack"), nil, env, s.dir, logFile); err != nil {
+	if r.Emulator, err = startDetached(filepath.Join(bin, "python"), []string{filepath.Join(s.root, "localstack", "emulator.py")}, env, s.dir, logFile); err != nil {
 		return fmt.Errorf("start the emulator: %w", err)
 	}
 	// Written down at once, so that down finds it even if this program ends here.
