@@ -42,7 +42,7 @@ echo "converting $video"
 fid=$(python3 -c 'import json,sys; print(json.loads(open(sys.argv[1]).read().splitlines()[-1])["fid"])' "$work/result.json")
 echo "waiting for the e-mail about $fid"
 for _ in $(seq 60); do
-	if curl -sS "$MAILBOX_URL/api/messages" | grep -q "$fid"; then
+	if messages=$(curl -sS "$MAILBOX_URL/api/messages") && grep -q "$fid" <<<"$messages"; then
 		echo "the e-mail is in the mailbox: $MAILBOX_URL"
 		echo "the MP3 is here: $out ($(wc -c <"$out") bytes)"
 		exit 0

@@ -99,12 +99,15 @@ func (t *samTemplate) setDefaults(values map[string]string) error {
 }
 
 // widenMail allows roles that may send e-mail to send it as anybody: the emulator, which enforces policies, asks about
-// ses:SendEmail for the resource * and not for the sender's identity.
+// ses:SendEmail for the resource * and not for an identity, and does not say who the sender is.
 func (t *samTemplate) widenMail() {
 	var walk func(*yaml.Node)
 	walk = func(n *yaml.Node) {
 		if action, resource := child(n, "Action"), child(n, "Resource"); action != nil && resource != nil && action.Value == "ses:SendEmail" {
 			*resource = yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: "*", Style: yaml.SingleQuotedStyle}
+			if condition := child(n, "Condition"); condition != nil {
+				*condition = yaml.Node{Kind: yaml.MappingNode}
+			}
 		}
 		for _, inner := range n.Content {
 			walk(inner)

@@ -159,6 +159,7 @@ func TestEveryDocumentedCallAnswersAsDocumented(t *testing.T) {
 	c.holds(t, "/download", 302, p.do(t, "GET", "/download?fid="+ready.ID, nil))
 	c.holds(t, "/download", 302, p.do(t, "HEAD", "/download?fid="+ready.ID, nil))
 	c.holds(t, "/download", 200, p.do(t, "GET", "/download?fid="+ready.ID, nil, asJSON))
+	c.holds(t, "/download", 200, p.do(t, "HEAD", "/download?fid="+ready.ID, nil, asJSON))
 	for _, method := range []string{"GET", "HEAD"} {
 		c.holds(t, "/download", 404, p.do(t, method, "/download?fid="+unknown, nil))
 		c.holds(t, "/download", 422, p.do(t, method, "/download", nil))

@@ -126,19 +126,22 @@ func (c FilesConfig) get(w http.ResponseWriter, r *http.Request, who account.Ide
 	return writeJSON(w, http.StatusOK, show(f, c.Now()))
 }
 
-// remove takes the record away first, so that nobody sees the file any more and a conversion under way stops. Should the
-// function die before the objects are gone, the buckets' lifecycle rules remove them.
+// remove takes the record away last, so that a call that failed half-way can be repeated. A conversion under way stops when
+// it finds the record gone, and removes an MP3 it has only just stored.
 func (c FilesConfig) remove(w http.ResponseWriter, r *http.Request, who account.Identity) error {
 	id, err := pathID(r)
 	if err != nil {
 		return err
 	}
-	if _, err := c.Library.Delete(r.Context(), id, who.UserID); err != nil {
+	if _, err := c.Library.GetOwned(r.Context(), id, who.UserID); err != nil {
 		return err
 	}
 	err = errors.Join(c.Uploads.Delete(r.Context(), transfer.VideoKey(id)), c.Results.Delete(r.Context(), transfer.MP3Key(id)))
 	if err != nil {
 		return err
+	}
+	if _, err := c.Library.Delete(r.Context(), id, who.UserID); err != nil && !errors.Is(err, library.ErrNotFound) {
+		return err // and if it is gone meanwhile, all the better
 	}
 	w.WriteHeader(http.StatusNoContent)
 	return nil

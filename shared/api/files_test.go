@@ -190,5 +190,7 @@ func TestDeleteTriesBothBucketsAndSaysWhenOneIsBroken(t *testing.T) {
 	if w.results.Len() != 0 {
 		t.Error("the MP3 is still there")
 	}
+	w.uploads.Break(nil)
+	wantStatus(t, w.do("DELETE", "/files/"+f.ID, w.anna, nil), http.StatusNoContent) // the call can be repeated
 	wantProblem(t, w.do("GET", "/files/"+f.ID, w.anna, nil), http.StatusNotFound, problem.NotFound)
 }

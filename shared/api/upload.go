@@ -187,7 +187,7 @@ func (c UploadConfig) status(w http.ResponseWriter, r *http.Request, who account
 		State  library.State `json:"state"`
 		Upload *presignedPut `json:"upload,omitempty"`
 	}{ID: f.ID, State: f.StateAt(c.Now())}
-	if f.State == library.AwaitingUpload {
+	if f.State == library.AwaitingUpload && c.Now().Before(f.Created.Add(library.UploadWindow)) {
 		upload, err := c.put(r.Context(), f)
 		if err != nil {
 			return err

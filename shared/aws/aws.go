@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"time"
 
@@ -43,10 +44,13 @@ func Connect(ctx context.Context) (awssdk.Config, error) {
 }
 
 // cutShort says that an answer which ended before its time is worth another try; the SDK by itself repeats a request
-// only when the connection broke before the answer began. As with those, the first try may have taken effect: the steps
-// of package library are made for that.
+// only when the connection broke before the answer began. As with those, the first try may have taken effect: the stores
+// know their own writes again, and mail is sent with a client that never repeats.
 func cutShort(err error) awssdk.Ternary {
-	return awssdk.BoolTernary(errors.Is(err, io.ErrUnexpectedEOF))
+	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) {
+		return awssdk.TrueTernary
+	}
+	return awssdk.UnknownTernary // the others decide
 }
 
 // bound limits what a silent server can cost; the bodies themselves are bounded by the caller's context. It changes the

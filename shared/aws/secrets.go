@@ -19,6 +19,8 @@ const (
 	keysFresh = 5 * time.Minute
 	// keysSettled is how soon an unknown key ID may make us look again, so that forged tokens cannot cause a request each.
 	keysSettled = 30 * time.Second
+	// keysUsable is how long the keys in memory serve while newer ones cannot be had.
+	keysUsable = time.Hour
 	// minKeyBytes is what RFC 7518 §3.2 asks of an HS256 key.
 	minKeyBytes = 32
 )
@@ -74,6 +76,9 @@ func (k *Keys) load(ctx context.Context, maxAge time.Duration) error {
 		return nil
 	}
 	current, err := k.stage(ctx, "AWSCURRENT")
+	if err != nil && time.Since(k.loaded) < keysUsable {
+		return nil // better a key of a while ago than no sign-in at all
+	}
 	if err != nil {
 		return fmt.Errorf("get signing key: %w", err)
 	}

@@ -2,7 +2,6 @@ package aws
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	awssdk "github.com/aws/aws-sdk-go-v2/aws"
@@ -20,7 +19,9 @@ type Mail struct {
 
 // NewMail returns a mailer that sends as sender, an address or domain verified with SES.
 func NewMail(cfg awssdk.Config, sender string) *Mail {
-	return &Mail{client: sesv2.NewFromConfig(cfg), sender: &sender}
+	// A repeated request could be a second e-mail; the queue repeats, with the file's record in between.
+	client := sesv2.NewFromConfig(cfg, func(o *sesv2.Options) { o.Retryer = awssdk.NopRetryer{} })
+	return &Mail{client: client, sender: &sender}
 }
 
 // Send implements message.Mailer. SES builds the MIME message from separate fields, so no header can be smuggled in.
@@ -36,11 +37,7 @@ func (m *Mail) Send(ctx context.Context, mail message.Mail) error {
 			Body:    &types.Body{Text: text(mail.Text), Html: text(mail.HTML)},
 		}},
 	})
-	var rejected *types.MessageRejected
-	switch {
-	case errors.As(err, &rejected):
-		return fmt.Errorf("send e-mail: %w: %w", message.ErrRejected, err)
-	case err != nil:
+	if err != nil {
 		return fmt.Errorf("send e-mail: %w", err)
 	}
 	return nil

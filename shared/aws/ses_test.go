@@ -3,10 +3,10 @@ package aws_test
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"sync/atomic"
 	"testing"
 
 	awssdk "github.com/aws/aws-sdk-go-v2/aws"
@@ -16,9 +16,10 @@ import (
 )
 
 // mailService is SES v2 as far as Mail needs it: it answers every request with one status and one kind of error.
-func mailService(t *testing.T, status int, errorType string, seen *map[string]any) *aws.Mail {
+func mailService(t *testing.T, status int, errorType string, seen *map[string]any, requests *atomic.Int32) *aws.Mail {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		requests.Add(1)
 		body, err := io.ReadAll(r.Body)
 		if err != nil || json.Unmarshal(body, seen) != nil || r.URL.Path != "/v2/email/outbound-emails" {
 			t.Errorf("SES was asked %s %s: %s (%v)", r.Method, r.URL, body, err)
@@ -29,7 +30,7 @@ func mailService(t *testing.T, status int, errorType string, seen *map[string]an
 	}))
 	t.Cleanup(server.Close)
 	return aws.NewMail(awssdk.Config{
-		Region: "us-east-1", BaseEndpoint: &server.URL, HTTPClient: server.Client(), RetryMaxAttempts: 1,
+		Region: "us-east-1", BaseEndpoint: &server.URL, HTTPClient: server.Client(),
 		Credentials: awssdk.CredentialsProviderFunc(func(context.Context) (awssdk.Credentials, error) {
 			return awssdk.Credentials{AccessKeyID: "test", SecretAccessKey: "test"}, nil
 		}),
@@ -39,7 +40,8 @@ func mailService(t *testing.T, status int, errorType string, seen *map[string]an
 func TestAMailReachesSESInItsParts(t *testing.T) {
 	t.Parallel()
 	var seen map[string]any
-	err := mailService(t, http.StatusOK, "", &seen).Send(t.Context(), message.Mail{
+	var requests atomic.Int32
+	err := mailService(t, http.StatusOK, "", &seen, &requests).Send(t.Context(), message.Mail{
 		To: "anna@example.com", Subject: "Ünï 🎬", Text: "text – plain", HTML: "<p>markup</p>",
 	})
 	if err != nil {
@@ -62,21 +64,20 @@ func TestAMailReachesSESInItsParts(t *testing.T) {
 	}
 }
 
-func TestOnlyARejectedMailIsFinal(t *testing.T) {
+func TestAMailIsNeverRepeatedByTheClient(t *testing.T) {
 	t.Parallel()
-	for name, c := range map[string]struct {
-		status int
-		final  bool
-	}{
-		"MessageRejected": {400, true}, "TooManyRequestsException": {429, false}, "SendingPausedException": {400, false},
-		"AccountSuspendedException": {400, false}, "InternalFailure": {500, false},
+	for name, status := range map[string]int{
+		"MessageRejected": 400, "TooManyRequestsException": 429, "SendingPausedException": 400, "InternalFailure": 500,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var seen map[string]any
-			err := mailService(t, c.status, name, &seen).Send(t.Context(), message.Mail{To: "anna@example.com"})
-			if err == nil || errors.Is(err, message.ErrRejected) != c.final {
-				t.Errorf("error is %v, want it to be final: %v", err, c.final)
+			var requests atomic.Int32
+			if err := mailService(t, status, name, &seen, &requests).Send(t.Context(), message.Mail{To: "anna@example.com"}); err == nil {
+				t.Error("no error")
+			}
+			if n := requests.Load(); n != 1 {
+				t.Errorf("%d requests", n)
 			}
 		})
 	}

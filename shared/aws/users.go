@@ -83,11 +83,17 @@ func (s *Users) Create(ctx context.Context, u account.User) error {
 	}
 	_, err = s.db.PutItem(ctx, &dynamodb.PutItemInput{
 		TableName: s.table, Item: attrs, ConditionExpression: awssdk.String("attribute_not_exists(pk)"),
+		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
 	})
-	if failedCondition(err) {
-		return account.ErrUserExists
+	var failed *types.ConditionalCheckFailedException
+	if !errors.As(err, &failed) {
+		return err
 	}
-	return err
+	var there userItem
+	if err := attributevalue.UnmarshalMap(failed.Item, &there); err == nil && there.ID == u.ID {
+		return nil // a repeated write whose first answer was lost
+	}
+	return account.ErrUserExists
 }
 
 // SetPasswordHash implements account.Users.

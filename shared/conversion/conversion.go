@@ -110,22 +110,37 @@ func (c *Converter) Convert(ctx context.Context, id string) error {
 // or ends, which is ErrConflict, or its lease runs out, because a dead call's lease must not make the platform's retry
 // of that very call go away empty-handed.
 func (c *Converter) claim(ctx context.Context, id string) (library.Job, error) {
-	job, err := c.Library.Claim(ctx, id)
-	seen := job.File.LeaseUntil
-	for errors.Is(err, library.ErrConflict) && job.File.State == library.Converting && job.File.LeaseUntil.Equal(seen) {
-		select {
-		case <-ctx.Done():
-			return job, context.Cause(ctx)
-		case <-time.After(time.Second):
-		}
+	var job library.Job
+	err := outlastLease(ctx, func() (f library.File, err error) {
 		job, err = c.Library.Claim(ctx, id)
-	}
+		return job.File, err
+	})
 	return job, err
 }
 
-// Abandon ends a file whose conversion will not be tried again, and has its owner told.
+// outlastLease repeats a step while a lease stands in its way that nobody renews.
+func outlastLease(ctx context.Context, step func() (library.File, error)) error {
+	f, err := step()
+	seen := f.LeaseUntil
+	for errors.Is(err, library.ErrConflict) && f.State == library.Converting && f.LeaseUntil.Equal(seen) {
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(time.Second):
+		}
+		f, err = step()
+	}
+	return err
+}
+
+// Abandon ends a file whose conversion will not be tried again, and has its owner told. It comes right after the last
+// call has died, so it waits for that one's lease to run out; while another conversion is alive it is an error.
 func (c *Converter) Abandon(ctx context.Context, id string) error {
-	f, err := c.Library.Abandon(ctx, id, failedForUs)
+	var f library.File
+	err := outlastLease(ctx, func() (_ library.File, err error) {
+		f, err = c.Library.Abandon(ctx, id, failedForUs)
+		return f, err
+	})
 	switch {
 	case errors.Is(err, library.ErrConflict) && !f.IsFinished():
 		return fmt.Errorf("a conversion is still under way: %w", err)

@@ -330,12 +330,20 @@ func TestWhatNobodyTriesAgainIsAbandoned(t *testing.T) {
 	}
 	t.Run("converting, by a call that lives", func(t *testing.T) {
 		inTime(t, func(t *testing.T) {
-			w := newWorld(t, library.Converting, lease(time.Second))
+			w := newWorld(t, library.Converting, lease(5*time.Second))
 			c, _ := w.call()
+			go func() { // it renews its lease once more, and dies
+				time.Sleep(2 * time.Second)
+				f, err := w.memory.Get(context.Background(), w.id)
+				if err != nil {
+					t.Error(err)
+				}
+				f.LeaseUntil = f.LeaseUntil.Add(5 * time.Second)
+				w.memory.Put(f)
+			}()
 			wantErr(t, c.Abandon(t.Context(), w.id), library.ErrConflict)
 			w.wantOutcomes()
-			time.Sleep(2 * time.Second)
-			wantErr(t, c.Abandon(t.Context(), w.id), nil)
+			wantErr(t, c.Abandon(t.Context(), w.id), nil) // waits for the lease to run out
 			w.wantOutcomes(library.Failed)
 		})
 	})

@@ -66,7 +66,7 @@ func (c *Converter) work(ctx context.Context, job library.Job) (out output, err 
 	}
 	mp3 := c.Results.Create(ctx, transfer.MP3Key(id))
 	defer func() {
-		abortCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTime)
+		abortCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTime/3) // the rest is for the record
 		defer cancel()
 		if abortErr := mp3.Abort(abortCtx); abortErr != nil {
 			// The bucket's lifecycle rule removes what is left.

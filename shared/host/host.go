@@ -13,16 +13,20 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
+	"net/url"
 	"os"
 	"os/signal"
 	"syscall"
 	"time"
 
 	"github.com/akrylysov/algnhsa"
+	"github.com/aws/aws-lambda-go/events"
 	"github.com/aws/aws-lambda-go/lambda"
 
 	"mp3converter/shared/api"
 	"mp3converter/shared/config"
+	"mp3converter/shared/problem"
 )
 
 // Version and Commit are set at link time.
@@ -49,12 +53,31 @@ func HTTP(name string, build func(ctx context.Context, log *slog.Logger) (http.H
 		h = withRequestID(h)
 		if onLambda() {
 			// Everything travels as base64, so that no body is bent into UTF-8.
-			lambda.StartWithOptions(algnhsa.New(h, &algnhsa.Options{
+			lambda.StartWithOptions(badPaths{algnhsa.New(h, &algnhsa.Options{
 				RequestType: algnhsa.RequestTypeAPIGatewayV2, BinaryContentTypes: []string{"*/*"},
-			}), lambda.WithContext(ctx))
+			})}, lambda.WithContext(ctx))
 			return nil
 		}
 		return listen(ctx, log, h, requestTime)
+	})
+}
+
+// badPaths answers a request whose path cannot be unescaped: HTTP APIs have done that once already, so that "/%25" arrives
+// as "/%". No address here looks like that.
+type badPaths struct{ next lambda.Handler }
+
+// Invoke implements lambda.Handler.
+func (h badPaths) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
+	out, err := h.next.Invoke(ctx, payload)
+	var escape url.EscapeError
+	if !errors.As(err, &escape) {
+		return out, err
+	}
+	w := httptest.NewRecorder()
+	problem.New(problem.NotFound, "There is nothing at this address.").Write(w, "")
+	return json.Marshal(events.APIGatewayV2HTTPResponse{
+		StatusCode: w.Code, Body: w.Body.String(),
+		Headers: map[string]string{"Content-Type": problem.ContentType, "Cache-Control": "no-store"},
 	})
 }
 

@@ -86,8 +86,12 @@ type File struct {
 	Announced, Mailed bool
 }
 
-// StateAt is the file's state as a person sees it at that time: a finished file expires when its time is up.
+// StateAt is the file's state as a person sees it at that time: a finished file expires when its time is up, and so does
+// an announcement that no upload followed.
 func (f File) StateAt(now time.Time) State {
+	if f.State == AwaitingUpload && !now.Before(f.Created.Add(UploadWindow+UploadTTL)) {
+		return Expired
+	}
 	if f.Finished.IsZero() || now.Before(f.Expires) {
 		return f.State
 	}

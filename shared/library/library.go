@@ -9,7 +9,7 @@ import (
 )
 
 const (
-	// UploadTTL is how long an upload may take to begin.
+	// UploadTTL is how long one presigned upload works.
 	UploadTTL = time.Hour
 	// LeaseTTL is how long a conversion may be silent before another may take over.
 	LeaseTTL = 30 * time.Second
@@ -17,8 +17,11 @@ const (
 	MaxAttempts = 5
 	// mailTTL is how long one sender may take to send an e-mail.
 	mailTTL = time.Minute
-	// awaitingTTL is when the record of an upload that never came is forgotten.
-	awaitingTTL = 48 * time.Hour
+	// UploadWindow is how long after its announcement an upload may still begin; fresh URLs are handed out until then.
+	UploadWindow = 24 * time.Hour
+	// awaitingTTL is when the record of an upload that never came is forgotten: late enough for the slowest upload to end
+	// and for its event to be redelivered from a dead-letter queue, which keeps messages for 14 days.
+	awaitingTTL = 16 * 24 * time.Hour
 	// rememberFor is how long the record outlives the MP3, so that "expired" can be said instead of "not found".
 	rememberFor = 30 * 24 * time.Hour
 )

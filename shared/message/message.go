@@ -29,10 +29,8 @@ type Mail struct {
 	To, Subject, Text, HTML string
 }
 
-// ErrRejected means that this e-mail will never be taken, however often it is tried.
-var ErrRejected = errors.New("e-mail rejected")
-
-// Mailer sends an e-mail. When Send returns nil, the mail system has it. ErrRejected is final.
+// Mailer sends an e-mail. When Send returns nil, the mail system has it. An error may also mean that the answer was lost,
+// so Send must not try twice by itself.
 type Mailer interface {
 	Send(ctx context.Context, m Mail) error
 }
@@ -69,14 +67,9 @@ func (n *Notifier) Notify(ctx context.Context, o Outcome) error {
 	case err != nil:
 		return err
 	}
-	err = n.Mailer.Send(ctx, compose(f, n.PageURL))
-	switch {
-	case errors.Is(err, ErrRejected):
-		log.ErrorContext(ctx, "e-mail rejected", "error", err)
-	case err != nil:
+	if err := n.Mailer.Send(ctx, compose(f, n.PageURL)); err != nil {
 		return errors.Join(err, n.Library.ReleaseMail(ctx, f))
-	default:
-		log.InfoContext(ctx, "e-mail sent")
 	}
-	return n.Library.MarkMailed(ctx, f)
+	log.InfoContext(ctx, "e-mail sent")
+	return n.Library.MarkMailed(context.WithoutCancel(ctx), f)
 }

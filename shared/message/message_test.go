@@ -266,23 +266,6 @@ func TestAMessageThatComesTooEarlyTooLateOrNotAtAllChangesNothing(t *testing.T) 
 	}
 }
 
-func TestAMailThatWasRejectedIsNotTriedAgain(t *testing.T) {
-	t.Parallel()
-	w := newWorld()
-	w.store.Put(failed())
-	w.mailer.fail = fmt.Errorf("send: %w", message.ErrRejected)
-	if err := w.Notify(t.Context(), outcome(failed())); err != nil {
-		t.Errorf("Notify: %v", err)
-	}
-	if !strings.Contains(w.log.String(), `"level":"ERROR"`) {
-		t.Errorf("the log says nothing of it: %s", w.log)
-	}
-	w.mailer.fail = nil
-	if err := w.Notify(t.Context(), outcome(failed())); err != nil || len(w.mailer.sent) != 0 {
-		t.Errorf("the second time: %v and %d e-mails", err, len(w.mailer.sent))
-	}
-}
-
 func TestAMailThatCouldNotBeSentIsTriedAgainAtOnce(t *testing.T) {
 	t.Parallel()
 	w := newWorld()
