@@ -293,8 +293,9 @@ describe("converting", () => {
     watched.forgive(/ERR_CONNECTION_RESET/);
     const withdrawn = page.waitForResponse((response) =>
       response.request().method() === "DELETE" && /\/upload\/[a-z2-7]{26}$/.test(response.url()));
+    const again = page.waitForRequest((request) => request.method() === "PUT");
     await upload.getByRole("button", { name: "Try again" }).click();
-    await page.waitForFunction(() => document.querySelector(".row.sending.failed") === null);
+    await again;
     await upload.getByRole("button", { name: `Cancel ${names.large}` }).click();
     await upload.waitFor({ state: "detached" });
     assert.equal((await withdrawn).status(), 204);
