@@ -25,7 +25,8 @@ if [ -z "$video" ]; then
 		-metadata title="A sample" -movflags +faststart "$video"
 	out=${out:-.local/sample.mp3}
 fi
-out=${out:-$(basename "${video%.*}").mp3}
+name=$(basename "$video")
+out=${out:-.local/${name%.*}.mp3}
 
 go build -o .local/build/mp3converter ./cmd/mp3converter
 client=$PWD/.local/build/mp3converter

@@ -3,6 +3,7 @@
 package api
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -183,13 +184,15 @@ func jsonProblem(err error) error {
 
 // writeJSON is the one place that writes a successful JSON answer.
 func writeJSON(w http.ResponseWriter, status int, v any) error {
-	body, err := json.Marshal(v)
-	if err != nil {
+	var body bytes.Buffer
+	enc := json.NewEncoder(&body)
+	enc.SetEscapeHTML(false) // a URL with its & as it is can be copied from the answer
+	if err := enc.Encode(v); err != nil {
 		return fmt.Errorf("write answer: %w", err)
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_, _ = w.Write(append(body, '\n')) // the client may be gone; nobody is left to tell
+	_, _ = w.Write(body.Bytes()) // the client may be gone; nobody is left to tell
 	return nil
 }
 
