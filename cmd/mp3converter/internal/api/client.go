@@ -91,12 +91,24 @@ func New(cfg Config) *Client {
 // Close closes the connections that are not in use.
 func (c *Client) Close() { c.calls.CloseIdleConnections() }
 
-// ParseBase reads the service's URL as a person types it: https:// may be left out, a slash at the end does not matter.
+// Loopback says whether a host is this machine by its name (RFC 6761 §6.3) or its address.
+func Loopback(host string) bool {
+	ip := net.ParseIP(host)
+	host = strings.ToLower(host)
+	return host == "localhost" || strings.HasSuffix(host, ".localhost") || ip != nil && ip.IsLoopback()
+}
+
+// ParseBase reads the service's URL as a person types it: https:// may be left out, and so may http:// of a service on
+// this machine; a slash at the end does not matter.
 func ParseBase(s string) (*url.URL, error) {
-	if !strings.Contains(s, "://") {
+	bare := !strings.Contains(s, "://")
+	if bare {
 		s = "https://" + s
 	}
 	u, err := url.Parse(s)
+	if err == nil && bare && Loopback(u.Hostname()) {
+		u.Scheme = "http"
+	}
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("the service's URL cannot be read: %w", errors.Unwrap(err))

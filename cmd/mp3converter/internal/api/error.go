@@ -121,6 +121,9 @@ func problem(op string, resp *http.Response, now time.Time) *Error {
 	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody))
 	e := &Error{Op: op, Status: resp.StatusCode, RetryAfter: retryAfter(resp.Header, now)}
 	media, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
+	if e.Status == http.StatusNotFound { // the service's own 404 has a code and says what was not found
+		e.Detail = "no mp3converter API answered at this URL; check --api"
+	}
 	if media != "application/problem+json" && media != "application/json" {
 		return e
 	}
@@ -137,10 +140,10 @@ func problem(op string, resp *http.Response, now time.Time) *Error {
 	if json.Unmarshal(body, &doc) != nil {
 		return e
 	}
-	if doc.Code == "" && e.Status == http.StatusNotFound {
-		doc.Detail = "there is no mp3converter service at this URL; check --api"
-	}
-	if doc.Detail == "" {
+	switch {
+	case doc.Code == "" && e.Status == http.StatusNotFound:
+		doc.Detail = e.Detail
+	case doc.Detail == "":
 		doc.Detail = doc.Message
 	}
 	e.Code, e.Title, e.Detail, e.RequestID = doc.Code, doc.Title, doc.Detail, doc.RequestID

@@ -73,7 +73,7 @@ func (a *app) passwordCommand(use, short string, open openAccounts, do func(ctx 
 		Short: short,
 		Long: fmt.Sprintf(`%s. The password, of at least %d characters, is asked for twice, or taken from %s, or read
 from standard input with --password-stdin.`, short, account.MinPasswordBytes, envPassword),
-		Args:              cobra.ExactArgs(1),
+		Args:              arguments(1, 1, "whose account? give the e-mail address"),
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
 	cmd.Flags().BoolVar(&fromStdin, "password-stdin", false, "read the password from standard input, up to the end of the line")
@@ -104,7 +104,7 @@ func (a *app) disableCommand(name, short string, disabled bool, open openAccount
 	return &cobra.Command{
 		Use:               name + " EMAIL",
 		Short:             short,
-		Args:              cobra.ExactArgs(1),
+		Args:              arguments(1, 1, "whose account? give the e-mail address"),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: a.run(func(ctx context.Context, args []string) error {
 			email, err := account.CanonicalEmail(args[0])
@@ -128,7 +128,7 @@ func (a *app) usersCommand(open openAccounts) *cobra.Command {
 	return &cobra.Command{
 		Use:               "list",
 		Short:             "List the people who may sign in",
-		Args:              cobra.NoArgs,
+		Args:              arguments(0, 0, ""),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: a.run(func(ctx context.Context, _ []string) error {
 			accounts, err := open(ctx)

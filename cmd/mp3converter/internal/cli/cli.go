@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -30,6 +31,7 @@ const (
 	envConfigDir = "MP3CONVERTER_CONFIG_DIR"
 	envNoColor   = "NO_COLOR"
 	envTable     = "USERS_TABLE"
+	envWorkers   = "CONVERT_WORKERS"
 )
 
 // Env is the world a command runs in.
@@ -65,6 +67,8 @@ type app struct {
 	json       bool
 	noProgress bool
 	api        string
+	// jsonAside sends JSON documents to standard error, because standard output takes an MP3.
+	jsonAside bool
 	// ran says that the command line was understood and a command began.
 	ran bool
 }
@@ -80,22 +84,23 @@ func Run(ctx context.Context, env Env) int {
 		}
 		a.json = a.json || arg == "--json"
 	}
+	a.jsonAside = slices.Contains(env.Args, "encode") && slices.Contains(env.Args, "-")
 	root.SetArgs(env.Args)
 	root.SetIn(env.Stdin)
 	root.SetOut(env.Stdout)
 	root.SetErr(env.Stderr)
-	err := root.ExecuteContext(ctx)
+	cmd, err := root.ExecuteContextC(ctx)
 	if err == nil {
 		return exitOK
 	}
 	if !a.ran {
 		err = &usageError{err}
 	}
-	return a.fail(err)
+	return a.fail(cmd, err)
 }
 
 // fail reports an error that ends the command and returns its exit code.
-func (a *app) fail(err error) int {
+func (a *app) fail(cmd *cobra.Command, err error) int {
 	if reported, ok := errors.AsType[*reportedError](err); ok {
 		return reported.exit
 	}
@@ -108,7 +113,7 @@ func (a *app) fail(err error) int {
 	}
 	a.say("mp3converter: " + f.Detail)
 	if _, ok := errors.AsType[*usageError](err); ok {
-		a.say("Run mp3converter --help, or --help after the command, to see what it takes.")
+		a.say("  " + cmd.CommandPath() + " --help shows what it takes")
 	}
 	return f.Exit
 }
@@ -124,6 +129,10 @@ fetches the MP3.
   mp3converter login --api https://mp3.example.com you@example.com
   mp3converter convert holiday.mp4
 
+or does it all here, with no service:
+
+  mp3converter encode holiday.mp4
+
 ` + exitHelp + `
 
 Environment:
@@ -131,9 +140,11 @@ Environment:
   MP3CONVERTER_EMAIL       who signs in, where it is not on the command line
   MP3CONVERTER_PASSWORD    the password; signs in again by itself when the token has expired
   MP3CONVERTER_CONFIG_DIR  where the token and the pending conversions are kept
+  FFMPEG, CONVERT_WORKERS  what encode works with; see mp3converter encode --help
   NO_COLOR                 no colors`
 
 func (a *app) root() *cobra.Command {
+	var version bool
 	root := &cobra.Command{
 		Use:           "mp3converter",
 		Short:         "Turn the audio of videos into MP3s",
@@ -142,23 +153,26 @@ func (a *app) root() *cobra.Command {
 		SilenceUsage:  true,
 	}
 	group(root)
+	help := root.RunE
+	root.RunE = func(cmd *cobra.Command, args []string) error {
+		if version {
+			return a.version()
+		}
+		return help(cmd, args)
+	}
+	root.SetFlagErrorFunc(flagMistake)
+	root.Flags().BoolVar(&version, "version", false, "print the client's version")
 	flags := root.PersistentFlags()
-	flags.StringVar(&a.api, "api", "", "the service's `URL`; remembered at login")
+	flags.StringVar(&a.api, "api", "", "the service's `URL`, such as https://mp3.example.com or localhost:8080; remembered at login")
 	flags.BoolVar(&a.json, "json", false, "write JSON to standard output, one document per result, and show no progress")
 	flags.BoolVar(&a.noProgress, "no-progress", false, "show no progress")
 	root.AddCommand(
 		a.loginCommand(), a.logoutCommand(),
-		a.convertCommand(), a.uploadCommand(), a.downloadCommand(),
+		a.convertCommand(), a.uploadCommand(), a.downloadCommand(), a.encodeCommand(),
 		a.statusCommand(), a.listCommand(), a.deleteCommand(),
 		a.adminCommand(), a.versionCommand(),
 	)
 	return root
-}
-
-// group makes a command that only has subcommands: alone it shows its help, with anything else it is a mistake.
-func group(cmd *cobra.Command) {
-	cmd.Args = cobra.NoArgs
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 }
 
 // run makes a command's function: from here on an error is not a mistake on the command line.

@@ -55,7 +55,7 @@ given again: what has arrived is not sent a second time.`,
   mp3converter convert talk.mkv -o talk.mp3 --bitrate 96 --channels 1 --start 1:30 --normalize
   mp3converter convert *.mp4 -o mp3s/ --jobs 4
   mp3converter convert holiday.mp4 -o - | mpv -`,
-		Args: cobra.MinimumNArgs(1),
+		Args: arguments(1, unlimited, "which video? name at least one"),
 	}
 	send := addSendingFlags(cmd)
 	out.add(cmd)
@@ -104,7 +104,7 @@ func (a *app) uploadCommand() *cobra.Command {
 up again when the same command is given again; so is the wait, when convert is given the same video.`,
 		Example: `  fid=$(mp3converter upload holiday.mp4)
   mp3converter download --wait "$fid"`,
-		Args: cobra.MinimumNArgs(1),
+		Args: arguments(1, unlimited, "which video? name at least one"),
 	}
 	send := addSendingFlags(cmd)
 	cmd.RunE = a.run(func(ctx context.Context, args []string) error {

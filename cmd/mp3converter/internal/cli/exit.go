@@ -7,8 +7,11 @@ import (
 	"net/http"
 
 	"mp3converter/cmd/mp3converter/internal/api"
+	"mp3converter/cmd/mp3converter/internal/encode"
 	"mp3converter/cmd/mp3converter/internal/transfer"
 	"mp3converter/shared/account"
+	"mp3converter/shared/engine"
+	"mp3converter/shared/source"
 )
 
 // The exit codes. Scripts rely on them: a number is never given another meaning.
@@ -74,6 +77,12 @@ func classify(err error) fault {
 	if e, ok := errors.AsType[*transfer.ConversionError](err); ok {
 		return f(e.Code, exitConversion)
 	}
+	if e, ok := errors.AsType[*engine.Failure](err); ok {
+		return fault{Code: string(e.Code), Detail: printable(e.Detail), Exit: exitConversion}
+	}
+	if _, ok := errors.AsType[*encode.FFmpegError](err); ok {
+		return f("no_ffmpeg", exitGeneral)
+	}
 	if _, ok := errors.AsType[*usageError](err); ok {
 		return f("usage", exitUsage)
 	}
@@ -100,6 +109,7 @@ func classify(err error) fault {
 		{account.ErrUnknownUser, "not_found", exitNotFound},
 		{account.ErrUserExists, "user_exists", exitConflict},
 		{fs.ErrNotExist, "not_found", exitNotFound},
+		{source.ErrGone, "not_found", exitNotFound},
 	} {
 		if errors.Is(err, known.target) {
 			return f(known.code, known.exit)

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -52,13 +51,15 @@ func (a *app) listCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:               "list",
 		Short:             "List your files, newest first",
-		Args:              cobra.NoArgs,
+		Args:              arguments(0, 0, ""),
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
 	cmd.Flags().IntVarP(&limit, "limit", "n", 20, "list at most this `number` of files")
 	cmd.Flags().BoolVar(&all, "all", false, "list all files")
-	cmd.MarkFlagsMutuallyExclusive("limit", "all")
 	cmd.RunE = a.run(func(ctx context.Context, _ []string) error {
+		if all && cmd.Flags().Changed("limit") {
+			return usage("--limit and --all exclude each other")
+		}
 		if limit < 1 {
 			return usage("--limit must be at least 1")
 		}
@@ -144,16 +145,7 @@ file is printed.`,
 			return err
 		}
 		defer svc.Client.Close()
-		choose := func(name string) transfer.Target {
-			t := transfer.Target{Replace: out.force, Path: filepath.Join(where.dir, name)}
-			if where.stream {
-				t.Stream = a.Stdout
-			}
-			if where.file != "" {
-				t.Path = where.file
-			}
-			return t
-		}
+		choose := func(name string) transfer.Target { return where.target(name, name, out.force, a.Stdout) }
 		return a.batch(ctx, args, defaultJobs, func(ctx context.Context, i int, t *progress.Task) outcome {
 			o := outcome{FID: args[i]}
 			if wait {

@@ -31,13 +31,15 @@ func addAudioFlags(cmd *cobra.Command) *audioFlags {
 	flags.StringVar(&f.start, "start", "", "begin at this `time`: 90, 1:30, 1:02:03.5 or 1m30s")
 	flags.StringVar(&f.end, "end", "", "end at this `time`")
 	flags.BoolVar(&f.normalize, "normalize", false, "bring the loudness to -16 LUFS")
-	cmd.MarkFlagsMutuallyExclusive("quality", "bitrate")
 	return f
 }
 
 // options are the flags that were given, checked.
 func (f *audioFlags) options() (audio.Options, error) {
 	given := f.cmd.Flags().Changed
+	if given("quality") && given("bitrate") {
+		return audio.Options{}, usage("--quality and --bitrate exclude each other: the first is for a variable bitrate, the second for a constant one")
+	}
 	o := audio.Options{Normalize: f.normalize}
 	number := func(name string, v *int) *int {
 		if !given(name) {

@@ -14,7 +14,11 @@ import (
 
 // emit writes one JSON document on a line of its own.
 func (a *app) emit(doc any) {
-	enc := json.NewEncoder(a.Stdout)
+	out := a.Stdout
+	if a.jsonAside {
+		out = a.Stderr
+	}
+	enc := json.NewEncoder(out)
 	enc.SetEscapeHTML(false)
 	if err := enc.Encode(doc); err != nil {
 		a.warn(fmt.Errorf("write the result: %w", err))

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/url"
 	"strings"
 	"sync"
@@ -89,7 +88,7 @@ func (i *identity) Renew(ctx context.Context, stale string) (string, error) {
 
 // signIn gets a token and writes it down. The caller holds the lock.
 func (i *identity) signIn(ctx context.Context, email, password string, insecure bool) error {
-	if i.base.Scheme == "http" && !insecure && !loopback(i.base.Hostname()) {
+	if i.base.Scheme == "http" && !insecure && !api.Loopback(i.base.Hostname()) {
 		return usage("the password would travel unprotected to " + i.base.Host + "; use https://, or login --insecure-http if you trust the network")
 	}
 	token, err := i.client.Login(ctx, email, password)
@@ -106,12 +105,6 @@ func (i *identity) signIn(ctx context.Context, email, password string, insecure 
 	return nil
 }
 
-// loopback says whether a host is this machine by its name (RFC 6761 §6.3) or its address.
-func loopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || strings.HasSuffix(host, ".localhost") || ip != nil && ip.IsLoopback()
-}
-
 func (a *app) loginCommand() *cobra.Command {
 	var fromStdin, insecure bool
 	cmd := &cobra.Command{
@@ -123,7 +116,7 @@ The password is asked for on the terminal, or taken from ` + envPassword + `, or
 --password-stdin. It is never stored, and never part of the command line.`,
 		Example: `  mp3converter login --api https://mp3.example.com you@example.com
   pass show mp3 | mp3converter login --password-stdin you@example.com`,
-		Args:              cobra.MaximumNArgs(1),
+		Args:              arguments(0, 1, ""),
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
 	cmd.Flags().BoolVar(&fromStdin, "password-stdin", false, "read the password from standard input, up to the end of the line")
@@ -166,7 +159,7 @@ func (a *app) logoutCommand() *cobra.Command {
 		Use:               "logout",
 		Short:             "Forget the token",
 		Long:              "Forget the token. The service's URL and the e-mail address stay, so that the next sign-in need not ask for them.",
-		Args:              cobra.NoArgs,
+		Args:              arguments(0, 0, ""),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: a.run(func(context.Context, []string) error {
 			store, err := a.store()

@@ -32,7 +32,7 @@ func TestLogin(t *testing.T) {
 		"nobody to ask for the address":       {args: []string{"--password-stdin"}, stdin: testPassword, exit: 2, says: "whose account"},
 		"empty standard input":                {args: []string{"--password-stdin", testEmail}, exit: 2, says: "empty"},
 		"not an address":                      {args: []string{"--password-stdin", "ada"}, stdin: testPassword, exit: 2, says: "not an e-mail address"},
-		"a password on the command line":      {args: []string{testEmail, "--password=guess"}, exit: 2, says: "unknown flag"},
+		"a password on the command line":      {args: []string{testEmail, "--password=guess"}, exit: 2, says: "no option --password"},
 		"plain HTTP to another machine":       {args: []string{"--api", "http://mp3.example.invalid", "--password-stdin", testEmail}, stdin: testPassword, exit: 2, says: "unprotected"},
 		"not a URL":                           {args: []string{"--api", "ftp://example.com", testEmail}, exit: 2, says: "https://"},
 		"a URL that is more than the service": {args: []string{"--api", "https://example.com/?x=1", testEmail}, exit: 2, says: "a host with an optional path"},
@@ -117,8 +117,9 @@ func TestSomethingElseAtTheURL(t *testing.T) {
 		answer func(http.ResponseWriter, *http.Request)
 		exit   int
 	}{
-		"a web site":       {func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("<html>")) }, 1},
-		"another JSON API": {func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, 200, map[string]any{}) }, 1},
+		"a web site":                   {func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("<html>")) }, 1},
+		"another JSON API":             {func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, 200, map[string]any{}) }, 1},
+		"nothing there, in plain text": {func(w http.ResponseWriter, r *http.Request) { http.NotFound(w, r) }, 4},
 		"nothing": {func(w http.ResponseWriter, _ *http.Request) {
 			writeJSON(w, 404, map[string]any{"message": "Not Found"})
 		}, 4},
@@ -158,7 +159,8 @@ func TestCommandLineMistakes(t *testing.T) {
 		"JSON and MP3 on the same":      {"convert", a, "-o", "-", "--json"},
 		"two videos into a file":        {"convert", a, song, "-o", filepath.Join(p.dir, "out.mp3")},
 		"no such directory":             {"convert", a, "-o", filepath.Join(p.dir, "nowhere", "out.mp3")},
-		"not a directory":               {"convert", a, "-o", filepath.Join(p.dir, "nowhere") + "/"},
+		"not a directory":               {"convert", a, "-o", song + "/"},
+		"two videos and no directory":   {"convert", a, song, "-o", filepath.Join(p.dir, "nowhere")},
 		"the same video twice":          {"upload", a, a},
 		"two videos with one MP3":       {"convert", a, b},
 		"an MP3 that would replace it":  {"convert", "--force", song},
@@ -188,6 +190,10 @@ func TestVersionHelpAndCompletion(t *testing.T) {
 	t.Parallel()
 	p := newPerson(t)
 	p.run("version").want(t, 0, "mp3converter v1.2.3 go1.26 plan9/mips")
+	p.run("--version").want(t, 0, "mp3converter v1.2.3 go1.26 plan9/mips")
+	if d := p.run("--version", "--json").want(t, 0).document(t); d.at("version") != "v1.2.3" {
+		t.Errorf("document %v", d)
+	}
 	if d := p.run("version", "--json").want(t, 0).document(t); d.at("version") != "v1.2.3" {
 		t.Errorf("document %v", d)
 	}

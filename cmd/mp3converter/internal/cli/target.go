@@ -1,10 +1,14 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -18,7 +22,7 @@ type outputFlags struct {
 }
 
 func (f *outputFlags) add(cmd *cobra.Command) {
-	cmd.Flags().StringVarP(&f.output, "output", "o", "", "write to this `file` or into this directory; - is standard output")
+	cmd.Flags().StringVarP(&f.output, "output", "o", "", "write to this `file` or into this directory, made if it ends in a slash; - is standard output")
 	cmd.Flags().BoolVarP(&f.force, "force", "f", false, "replace an existing file")
 }
 
@@ -27,6 +31,8 @@ type place struct {
 	stream bool
 	file   string
 	dir    string
+	// makeDir says that the directory is to be made before the first MP3 is written there.
+	makeDir bool
 }
 
 func (a *app) place(f outputFlags, count int) (place, error) {
@@ -35,25 +41,47 @@ func (a *app) place(f outputFlags, count int) (place, error) {
 		return place{}, nil
 	case f.output == "-" && count > 1:
 		return place{}, usage("standard output takes one MP3 only")
-	case f.output == "-" && a.json:
+	case f.output == "-" && a.json && !a.jsonAside:
 		return place{}, usage("standard output cannot take the MP3 and JSON both")
 	case f.output == "-" && a.StdoutTerminal:
 		return place{}, usage("standard output is a terminal; an MP3 does not belong there")
 	case f.output == "-":
 		return place{stream: true}, nil
 	}
+	slash := os.IsPathSeparator(f.output[len(f.output)-1])
 	info, err := os.Stat(f.output)
-	isDir := err == nil && info.IsDir()
-	if !isDir && (count > 1 || os.IsPathSeparator(f.output[len(f.output)-1])) {
-		return place{}, usage(f.output + " is not a directory")
-	}
-	if isDir {
+	switch {
+	case err == nil && info.IsDir():
 		return place{dir: f.output}, nil
+	case err == nil && (count > 1 || slash), errors.Is(err, syscall.ENOTDIR):
+		return place{}, usage(f.output + " is not a directory")
+	case slash:
+		return place{dir: f.output, makeDir: true}, nil
+	case count > 1:
+		return place{}, usage("there is no directory " + f.output + "; with a slash at the end it is made: " + f.output + "/")
 	}
-	if parent, err := os.Stat(filepath.Dir(f.output)); err != nil || !parent.IsDir() {
-		return place{}, usage(filepath.Dir(f.output) + " is not a directory")
+	parent := filepath.Dir(f.output)
+	switch info, err := os.Stat(parent); {
+	case errors.Is(err, fs.ErrNotExist):
+		return place{}, usage("there is no directory " + parent + "; make it first")
+	case err != nil || !info.IsDir():
+		return place{}, usage(parent + " is not a directory")
 	}
 	return place{file: f.output}, nil
+}
+
+// target is where in the place an MP3 goes that is to have this name, or else this path.
+func (p place) target(name, path string, replace bool, stdout io.Writer) transfer.Target {
+	t := transfer.Target{Path: path, Replace: replace, MakeDir: p.makeDir}
+	switch {
+	case p.stream:
+		t.Stream = stdout
+	case p.file != "":
+		t.Path = p.file
+	case p.dir != "":
+		t.Path = filepath.Join(p.dir, name)
+	}
+	return t
 }
 
 // plan decides where the MP3 of each video goes, before anything is sent.
@@ -68,18 +96,8 @@ func (a *app) plan(videos []string, f outputFlags) ([]transfer.Target, error) {
 	targets := make([]transfer.Target, len(videos))
 	owner := map[string]string{}
 	for i, video := range videos {
-		t := transfer.Target{Replace: f.force}
 		name := strings.TrimSuffix(filepath.Base(video), filepath.Ext(video)) + ".mp3"
-		switch {
-		case p.stream:
-			t.Stream = a.Stdout
-		case p.file != "":
-			t.Path = p.file
-		case p.dir != "":
-			t.Path = filepath.Join(p.dir, name)
-		default:
-			t.Path = filepath.Join(filepath.Dir(video), name)
-		}
+		t := p.target(name, filepath.Join(filepath.Dir(video), name), f.force, a.Stdout)
 		targets[i] = t
 		if t.Stream != nil {
 			continue
@@ -106,6 +124,11 @@ func distinct(names []string) error {
 		seen[clean] = true
 	}
 	return nil
+}
+
+func exists(name string) bool {
+	_, err := os.Stat(name)
+	return err == nil
 }
 
 func sameFile(one, other string) bool {
