@@ -6,80 +6,57 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"sync"
+	"sync/atomic"
 	"time"
 )
 
 // maxBackoff bounds the pause between two tries.
 const maxBackoff = 5 * time.Second
 
-// fetch is one range on its way: pages that follow each other, filled in order.
-type fetch struct {
-	pages  []*page
-	offset int64 // of the next byte
-	end    int64
+// errStalled says that a request went without a byte for too long.
+var errStalled = errors.New("no byte came for too long")
+
+// fetcher brings ranges of one object, asking again where they broke, and counts what that took.
+type fetcher struct {
+	ranges          Ranges
+	cfg             Config
+	usual           latency
+	bytes, requests atomic.Int64
+	hedges          atomic.Int64
+	losers          sync.WaitGroup // second requests, which end soon after their race does
 }
 
-// fetchMissing starts fetching whatever of pages lo to hi is neither there nor on its way. The caller holds the lock.
-func (r *Reader) fetchMissing(lo, hi int64, ahead bool) {
-	for i := lo; i <= hi; i++ {
-		if r.pages[i] != nil {
-			continue
-		}
-		n := int64(1)
-		for i+n <= hi && r.pages[i+n] == nil {
-			n++
-		}
-		r.start(i, n, ahead)
-		i += n - 1
-	}
+// sink takes the bytes of a range in order.
+type sink interface {
+	// space is where the next bytes go: at least one, and those beyond left are not used.
+	space(left int64) []byte
+	// took says that n bytes are there now.
+	took(n int)
 }
 
-func (r *Reader) start(first, n int64, ahead bool) {
-	r.evict(n)
-	f := &fetch{offset: first * pageSize, end: min((first+n)*pageSize, r.size)}
-	for i := range n {
-		pg := r.newPage(first + i)
-		r.pages[pg.index] = pg
-		f.pages = append(f.pages, pg)
-	}
-	if ahead {
-		r.fetching++
-	}
-	r.wg.Go(func() {
-		err := r.fill(f)
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		if ahead {
-			r.fetching--
-		}
-		for _, pg := range f.pages { // those that did not come, for this error
-			delete(r.pages, pg.index)
-			pg.err = err
-			close(pg.ready)
-		}
-	})
-}
-
-// fill reads the range to its end, asking again from where it broke.
-func (r *Reader) fill(f *fetch) error {
+// fetch brings the bytes from offset to end.
+func (f *fetcher) fetch(ctx context.Context, offset, end int64, to sink) error {
 	var last error
-	for tries := 0; len(f.pages) > 0; tries++ {
-		if tries >= r.cfg.Attempts {
+	for tries := 0; offset < end; tries++ {
+		if tries >= f.cfg.Attempts {
 			return fmt.Errorf("given up after %d tries: %w", tries, last)
 		}
 		if tries > 0 {
-			if err := pause(r.ctx, r.cfg.Backoff<<(tries-1)); err != nil {
+			if err := pause(ctx, f.cfg.Backoff<<min(tries-1, 16)); err != nil {
 				return err
 			}
 		}
-		before := f.offset
-		err := r.attempt(f)
+		n, err := f.attempt(ctx, offset, end, to)
+		offset += n
 		switch {
-		case r.ctx.Err() != nil:
-			return context.Cause(r.ctx)
+		case err == nil:
+			return nil
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
 		case errors.Is(err, ErrChanged) || errors.Is(err, ErrGone):
 			return err
-		case f.offset > before:
+		case n > 0:
 			tries = 0
 		}
 		last = err
@@ -87,52 +64,49 @@ func (r *Reader) fill(f *fetch) error {
 	return nil
 }
 
-// attempt makes one request for what is left of the range and takes what comes.
-func (r *Reader) attempt(f *fetch) error {
-	ctx, cancel := context.WithCancel(r.ctx)
-	defer cancel()
-	stalled := time.AfterFunc(r.cfg.Stall, cancel)
+// attempt makes one request for the bytes from offset to end and says how many came.
+func (f *fetcher) attempt(ctx context.Context, offset, end int64, to sink) (n int64, err error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	stalled := time.AfterFunc(f.cfg.Stall, func() { cancel(errStalled) })
 	defer stalled.Stop()
 
-	r.mu.Lock()
-	r.requests++
-	r.mu.Unlock()
-	body, err := r.ranges.OpenRange(ctx, f.offset, f.end-f.offset)
+	body, err := f.open(ctx, offset, end-offset)
 	if err != nil {
-		return fmt.Errorf("open range %d-%d: %w", f.offset, f.end-1, err)
+		return 0, fmt.Errorf("open range %d-%d: %w", offset, end-1, orStalled(ctx, err))
 	}
 	defer body.Close() // read to its end or given up: it has nothing left to say
 
-	for len(f.pages) > 0 {
-		pg := f.pages[0]
-		n, err := body.Read(pg.data[f.offset-pg.index*pageSize:])
-		if n > 0 {
-			stalled.Reset(r.cfg.Stall)
-			r.arrived(f, int64(n))
+	for offset+n < end {
+		left := end - offset - n
+		p := to.space(left)
+		got, err := body.Read(p[:min(int64(len(p)), left)])
+		if got > 0 {
+			stalled.Reset(f.cfg.Stall)
+			f.bytes.Add(int64(got))
+			n += int64(got)
+			to.took(got)
 		}
-		if err != nil && len(f.pages) > 0 {
+		if err != nil && offset+n < end {
 			if errors.Is(err, io.EOF) {
 				err = io.ErrUnexpectedEOF
 			}
-			return fmt.Errorf("read range at %d: %w", f.offset, err)
+			return n, fmt.Errorf("read range at %d: %w", offset+n, orStalled(ctx, err))
 		}
 	}
-	return nil
+	return n, nil
 }
 
-// arrived counts n bytes and hands the page to its readers when they complete it.
-func (r *Reader) arrived(f *fetch, n int64) {
-	pg := f.pages[0]
-	f.offset += n
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.bytes += n
-	if f.offset-pg.index*pageSize == int64(len(pg.data)) {
-		pg.entry = r.recent.PushFront(pg)
-		f.pages = f.pages[1:]
-		close(pg.ready)
+// orStalled replaces what a request says that was cancelled because it stalled: nobody else wanted it to end.
+func orStalled(ctx context.Context, err error) error {
+	if errors.Is(context.Cause(ctx), errStalled) {
+		return errStalled
 	}
+	return err
 }
+
+// stats says how many bytes have come so far, and in how many requests.
+func (f *fetcher) stats() (bytes, requests int64) { return f.bytes.Load(), f.requests.Load() }
 
 // pause waits about d, between half and one and a half of it, so that many readers do not come back together.
 func pause(ctx context.Context, d time.Duration) error {
