@@ -61,6 +61,8 @@ type Convert struct {
 	MaxDuration      time.Duration `env:"MAX_DURATION" envDefault:"6h"`
 	// FFmpeg is the program's path; empty means the one on PATH.
 	FFmpeg string `env:"FFMPEG"`
+	// Workers is how many encoders run at once; 0 means as many as there are processors.
+	Workers int `env:"CONVERT_WORKERS" envDefault:"0"`
 	// MemoryMB is set by the platform and prices the work.
 	MemoryMB int `env:"AWS_LAMBDA_FUNCTION_MEMORY_SIZE" envDefault:"1769"`
 }
@@ -183,6 +185,9 @@ func optionalURL(name, v string) error {
 
 func (c Convert) check() error {
 	if err := c.checkFiles(); err != nil {
+		return err
+	}
+	if err := between("CONVERT_WORKERS", c.Workers, 0, 256); err != nil {
 		return err
 	}
 	return between("MAX_DURATION", c.MaxDuration, time.Second, 7*24*time.Hour)

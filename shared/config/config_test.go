@@ -23,7 +23,7 @@ func only(t *testing.T, s settings) {
 	for _, name := range []string{
 		"USERS_TABLE", "TOKEN_TTL", "TOKEN_SECRET_ID", "TOKEN_ISSUER", "FILES_TABLE", "RETENTION_DAYS", "UPLOADS_PER_DAY",
 		"UPLOADS_BUCKET", "RESULTS_BUCKET", "MAX_UPLOAD_BYTES", "S3_PUBLIC_ENDPOINT", "OUTCOMES_QUEUE_URL", "MAX_DURATION",
-		"FFMPEG", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "SENDER", "PAGE_URL", "STORAGE_ORIGINS", "LOG_LEVEL",
+		"FFMPEG", "CONVERT_WORKERS", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "SENDER", "PAGE_URL", "STORAGE_ORIGINS", "LOG_LEVEL",
 	} {
 		t.Setenv(name, "") // remembers what it was
 		if err := os.Unsetenv(name); err != nil {
@@ -58,6 +58,7 @@ var functions = map[string]struct {
 		"FILES_TABLE": "files", "UPLOADS_BUCKET": "uploads", "RESULTS_BUCKET": "results", "OUTCOMES_QUEUE_URL": "https://queue.test/1",
 	}, map[string][]string{
 		"MAX_DURATION": {"0", "500ms", "169h", "long"}, "RETENTION_DAYS": {"0"}, "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": {"much", "1.5"},
+		"CONVERT_WORKERS": {"-1", "257", "all"},
 	}},
 	"notify": {load[config.Notify], settings{"FILES_TABLE": "files", "SENDER": "a@example.com", "PAGE_URL": "https://page.test/"}, map[string][]string{
 		"PAGE_URL": {"page.test", "javascript:alert(1)", "https://"}, "RETENTION_DAYS": {"0"},
