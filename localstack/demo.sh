@@ -37,7 +37,7 @@ echo "signing in at $API_URL as $USER_EMAIL"
 echo "converting $video"
 "$client" convert --force --json --output "$out" "$video" >"$work/result.json" || {
 	status=$?
-	python3 - "$work/result.json" >&2 <<'EOF' || echo "demo: the conversion failed, and the client did not say why" >&2
+	python3 - "$work/result.json" >&2 2>/dev/null <<'EOF' || echo "demo: the conversion failed, and the client did not say why" >&2
 import json, sys
 error = json.loads(open(sys.argv[1]).read().splitlines()[-1])["error"]
 print(f"demo: no MP3 was made: {error['detail']} ({error['code']})")

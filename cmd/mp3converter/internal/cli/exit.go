@@ -33,7 +33,7 @@ const exitHelp = `Exit codes:
   1    something else went wrong, such as a full disk
   2    the command line or a value on it is not acceptable
   3    not signed in, or wrong e-mail address or password
-  4    no such video, file ID or user; or the file has expired
+  4    no such video, file ID or user; or the file or the URL has expired
   5    the video cannot be converted; the reason is printed
   6    the service or storage cannot be reached, or has a fault
   7    too many attempts, or the quota is used up: try again later

@@ -7,6 +7,7 @@ package encode
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -60,7 +61,8 @@ func (j Job) Run(ctx context.Context) (res Result, err error) {
 		return j.Input.clean(err)
 	}
 	if j.Target.Stream != nil {
-		return res, toStream(ctx, j.Target.Stream, convert)
+		err = toStream(ctx, j.Target.Stream, convert)
+		return res, err
 	}
 	_, err = j.Target.Write(func(f *os.File) (int64, error) {
 		if err := convert(f); err != nil {
@@ -90,7 +92,7 @@ func toStream(ctx context.Context, w io.Writer, convert func(io.WriterAt) error)
 				return fmt.Errorf("write the MP3: %w", err)
 			}
 		}
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {

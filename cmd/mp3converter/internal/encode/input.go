@@ -50,8 +50,10 @@ func ParseInput(s string) (Input, error) {
 	if err != nil || u.Host == "" {
 		return Input{}, errors.New("the input's URL cannot be read")
 	}
-	base := path.Base(u.Path)
-	name := transfer.SafeName(strings.TrimSuffix(base, path.Ext(base))+".mp3", "download.mp3")
+	name := "download.mp3"
+	if base := path.Base(u.Path); strings.Trim(base, "./") != "" {
+		name = transfer.SafeName(strings.TrimSuffix(base, path.Ext(base))+".mp3", name)
+	}
 	shown := url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}
 	return Input{Name: shown.String(), Output: name, URL: true, location: s}, nil
 }
