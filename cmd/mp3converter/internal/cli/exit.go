@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"net"
 	"net/http"
+	"net/url"
 
 	"mp3converter/cmd/mp3converter/internal/api"
 	"mp3converter/cmd/mp3converter/internal/encode"
@@ -95,6 +97,9 @@ func classify(err error) fault {
 	if _, ok := errors.AsType[*api.NetworkError](err); ok {
 		return f("unavailable", exitUnavailable)
 	}
+	if unreachable(err) {
+		return f("unavailable", exitUnavailable)
+	}
 	if e, ok := errors.AsType[*api.StorageError](err); ok && e.Status >= 500 {
 		return f("unavailable", exitUnavailable)
 	}
@@ -116,6 +121,13 @@ func classify(err error) fault {
 		}
 	}
 	return f("error", exitGeneral)
+}
+
+// unreachable says whether nobody answered at a URL, or not to the end.
+func unreachable(err error) bool {
+	_, request := errors.AsType[*url.Error](err)
+	_, connection := errors.AsType[*net.OpError](err)
+	return request || connection
 }
 
 // refusal sorts the service's problems: by their code where the contract's codes tell more than the status.
