@@ -19,12 +19,12 @@ var errStalled = errors.New("no byte came for too long")
 
 // fetcher brings ranges of one object, asking again where they broke, and counts what that took.
 type fetcher struct {
-	ranges          Ranges
-	cfg             Config
-	usual           latency
-	bytes, requests atomic.Int64
-	hedges          atomic.Int64
-	losers          sync.WaitGroup // second requests, which end soon after their race does
+	ranges      Ranges
+	cfg         Config
+	usual       latency
+	came, asked atomic.Int64 // bytes and requests
+	hedges      atomic.Int64
+	losers      sync.WaitGroup // second requests, which end soon after their race does
 }
 
 // sink takes the bytes of a range in order.
@@ -83,7 +83,7 @@ func (f *fetcher) attempt(ctx context.Context, offset, end int64, to sink) (n in
 		got, err := body.Read(p[:min(int64(len(p)), left)])
 		if got > 0 {
 			stalled.Reset(f.cfg.Stall)
-			f.bytes.Add(int64(got))
+			f.came.Add(int64(got))
 			n += int64(got)
 			to.took(got)
 		}
@@ -106,7 +106,7 @@ func orStalled(ctx context.Context, err error) error {
 }
 
 // stats says how many bytes have come so far, and in how many requests.
-func (f *fetcher) stats() (bytes, requests int64) { return f.bytes.Load(), f.requests.Load() }
+func (f *fetcher) stats() (bytes, requests int64) { return f.came.Load(), f.asked.Load() }
 
 // pause waits about d, between half and one and a half of it, so that many readers do not come back together.
 func pause(ctx context.Context, d time.Duration) error {

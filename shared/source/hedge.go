@@ -18,7 +18,7 @@ const (
 // open opens a range. When the object takes much longer to answer than it usually does, the range is asked for once
 // more, and the first answer is taken: a server that is slow by chance seldom is so twice.
 func (f *fetcher) open(ctx context.Context, offset, length int64) (io.ReadCloser, error) {
-	f.requests.Add(1)
+	f.asked.Add(1)
 	began := time.Now()
 	wait := f.cfg.Hedge
 	if wait == 0 {
@@ -83,11 +83,11 @@ func (r *race) again(ctx context.Context) {
 
 // mayHedge counts a second request if there may be one.
 func (f *fetcher) mayHedge() bool {
-	if f.hedges.Add(1) > 1+f.requests.Load()/hedgeShare {
+	if f.hedges.Add(1) > 1+f.asked.Load()/hedgeShare {
 		f.hedges.Add(-1)
 		return false
 	}
-	f.requests.Add(1)
+	f.asked.Add(1)
 	return true
 }
 

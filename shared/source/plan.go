@@ -1,0 +1,178 @@
+package source
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"sort"
+)
+
+// plan says which bytes are wanted and by which requests they come. What is wanted is numbered through, in the order of
+// the object: positions. A million pieces cost 16 MB.
+type plan struct {
+	pieces   []Extent // what is wanted: ascending, with a gap between each two
+	requests []request
+	size     int64 // of the pieces together
+}
+
+// request is a range to ask for. It begins and ends with wanted bytes.
+type request struct {
+	Extent
+	at    int64 // the position of its first byte
+	piece int   // which holds that
+}
+
+// newPlan makes a plan of pieces, which it keeps, and of fetch, cut to requests of at most block bytes.
+func newPlan(pieces, fetch []Extent, objectSize, block int64) (plan, error) {
+	p := plan{pieces: pieces}
+	last := int64(0)
+	for _, f := range fetch {
+		if f.Offset < last || f.Length < 0 || f.Length > objectSize-f.Offset {
+			return plan{}, fmt.Errorf("request of %d bytes at %d: overlaps or not in order, or not within %d bytes", f.Length, f.Offset, objectSize)
+		}
+		last = f.End()
+	}
+	if len(pieces) == 0 {
+		return p, nil
+	}
+	piece, next := 0, pieces[0].Offset // the first wanted byte that no request has brought
+	for _, f := range fetch {
+		for piece < len(pieces) && f.Offset <= next && next < f.End() {
+			r := request{Extent: Extent{Offset: next}, at: p.size, piece: piece}
+			stop := min(f.End(), next+block)
+			end := next
+			for piece < len(pieces) && next < stop {
+				n := min(pieces[piece].End(), stop) - next
+				p.size += n
+				next += n
+				end = next
+				if next == pieces[piece].End() {
+					if piece++; piece < len(pieces) {
+						next = pieces[piece].Offset
+					}
+				}
+			}
+			r.Length = end - r.Offset
+			p.requests = append(p.requests, r)
+		}
+	}
+	if piece < len(pieces) {
+		return plan{}, fmt.Errorf("byte %d is wanted, but no request covers it", next)
+	}
+	return p, nil
+}
+
+// end is the position behind a request's last byte.
+func (p *plan) end(request int) int64 {
+	if request+1 < len(p.requests) {
+		return p.requests[request+1].at
+	}
+	return p.size
+}
+
+// find says which request brings the byte at a position.
+func (p *plan) find(position int64) int {
+	return sort.Search(len(p.requests), func(i int) bool { return p.requests[i].at > position }) - 1
+}
+
+// locate says where in the object the byte at a position is that a request brings, and in which piece.
+func (p *plan) locate(request int, position int64) (piece int, offset int64) {
+	r := p.requests[request]
+	piece, offset = r.piece, r.Offset
+	for left := position - r.at; ; {
+		n := p.pieces[piece].End() - offset
+		if left < n {
+			return piece, offset + left
+		}
+		left -= n
+		piece++
+		offset = p.pieces[piece].Offset
+	}
+}
+
+// ascending returns the pieces of want in a slice of its own, neighbours joined; not ok if they are not in order.
+func ascending(want []Extent) (pieces []Extent, ok bool) {
+	n := 0
+	var last int64 = -1
+	for _, w := range want {
+		if w.Length == 0 {
+			continue
+		}
+		if w.Offset < last {
+			return nil, false
+		}
+		if w.Offset > last {
+			n++
+		}
+		last = w.End()
+	}
+	pieces = make([]Extent, 0, n)
+	for _, w := range want {
+		pieces = join(pieces, w)
+	}
+	return pieces, true
+}
+
+// join appends w, or makes the last piece longer by it.
+func join(pieces []Extent, w Extent) []Extent {
+	if w.Length == 0 {
+		return pieces
+	}
+	if last := len(pieces) - 1; last >= 0 && w.Offset <= pieces[last].End() {
+		pieces[last].Length = max(pieces[last].End(), w.End()) - pieces[last].Offset
+		return pieces
+	}
+	return append(pieces, w)
+}
+
+// checkWant returns the sum of the lengths.
+func checkWant(want []Extent, objectSize int64) (size int64, err error) {
+	for _, w := range want {
+		if w.Offset < 0 || w.Length < 0 || w.Length > objectSize-w.Offset {
+			return 0, fmt.Errorf("%d bytes at %d are wanted of an object of %d", w.Length, w.Offset, objectSize)
+		}
+		if size > math.MaxInt64-w.Length {
+			return 0, errors.New("more bytes are wanted than can be counted")
+		}
+		size += w.Length
+	}
+	return size, nil
+}
+
+// shuffle leads from an order that is not the object's, in which bytes may also be wanted twice, to positions.
+type shuffle struct {
+	want   []Extent
+	ends   []int64 // of want, one after the other
+	pieces []Extent
+	at     []int64 // the positions where the pieces begin
+}
+
+func newShuffle(want []Extent) *shuffle {
+	s := &shuffle{want: slices.DeleteFunc(slices.Clone(want), func(w Extent) bool { return w.Length == 0 })}
+	sorted := slices.SortedFunc(slices.Values(s.want), func(a, b Extent) int { return cmp.Compare(a.Offset, b.Offset) })
+	for _, w := range sorted {
+		s.pieces = join(s.pieces, w)
+	}
+	var size int64
+	for _, p := range s.pieces {
+		s.at = append(s.at, size)
+		size += p.Length
+	}
+	size = 0
+	for _, w := range s.want {
+		size += w.Length
+		s.ends = append(s.ends, size)
+	}
+	return s
+}
+
+// position says where what is at off really is, and how many bytes follow there in order.
+func (s *shuffle) position(off int64) (position, n int64) {
+	i := sort.Search(len(s.ends), func(i int) bool { return s.ends[i] > off })
+	n = s.ends[i] - off
+	offset := s.want[i].End() - n
+	piece := sort.Search(len(s.pieces), func(i int) bool { return s.pieces[i].Offset > offset }) - 1
+	return s.at[piece] + offset - s.pieces[piece].Offset, n
+}
