@@ -42,7 +42,8 @@ that make layer built last. It needs Linux.
 
 const encodeExits = `Exit codes (code and detail of the error are in --json; docs/problems.md lists the codes of 5):
   0    done
-  1    something else went wrong: a full disk, a server without ranges (no_ranges), no usable ffmpeg (no_ffmpeg)
+  1    something else went wrong: a full disk, a server without ranges (no_ranges), an input that was replaced meanwhile
+       (changed), no usable ffmpeg (no_ffmpeg)
   2    the command line or a value on it is not acceptable
   4    there is no such file, nothing at the URL (not_found), or its server refuses it (refused): its time may be over
   5    no MP3 can be made of it: empty_upload, not_media, no_audio, track_missing, unsupported_audio, encrypted,

@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"net"
 	"net/http"
-	"net/url"
 
 	"mp3converter/cmd/mp3converter/internal/api"
 	"mp3converter/cmd/mp3converter/internal/encode"
@@ -97,7 +96,12 @@ func classify(err error) fault {
 	if _, ok := errors.AsType[*api.NetworkError](err); ok {
 		return f("unavailable", exitUnavailable)
 	}
-	if unreachable(err) {
+	if e, ok := errors.AsType[*encode.ServerError](err); ok && e.Refused() {
+		return f("refused", exitNotFound)
+	} else if ok {
+		return f("unavailable", exitUnavailable)
+	}
+	if _, ok := errors.AsType[*net.OpError](err); ok { // in the middle of an answer
 		return f("unavailable", exitUnavailable)
 	}
 	if e, ok := errors.AsType[*api.StorageError](err); ok && e.Status >= 500 {
@@ -115,19 +119,14 @@ func classify(err error) fault {
 		{account.ErrUserExists, "user_exists", exitConflict},
 		{fs.ErrNotExist, "not_found", exitNotFound},
 		{source.ErrGone, "not_found", exitNotFound},
+		{source.ErrNoRanges, "no_ranges", exitGeneral},
+		{source.ErrChanged, "changed", exitGeneral},
 	} {
 		if errors.Is(err, known.target) {
 			return f(known.code, known.exit)
 		}
 	}
 	return f("error", exitGeneral)
-}
-
-// unreachable says whether nobody answered at a URL, or not to the end.
-func unreachable(err error) bool {
-	_, request := errors.AsType[*url.Error](err)
-	_, connection := errors.AsType[*net.OpError](err)
-	return request || connection
 }
 
 // refusal sorts the service's problems: by their code where the contract's codes tell more than the status.

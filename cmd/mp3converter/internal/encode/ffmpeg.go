@@ -3,7 +3,6 @@ package encode
 import (
 	"cmp"
 	"context"
-	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -101,6 +100,3 @@ func built(getenv func(string) string) []string {
 	}
 	return paths
 }
-
-// ErrNoRanges says that a server does not serve parts of a file.
-var ErrNoRanges = errors.New("the server does not serve parts of the file (HTTP ranges); save the file to disk first")

@@ -5,15 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net"
-	"net/http"
 	"net/url"
 	"os"
 	"path"
 	"path/filepath"
 	"regexp"
 	"strings"
-	"time"
 
 	"mp3converter/cmd/mp3converter/internal/transfer"
 	"mp3converter/shared/source"
@@ -61,13 +58,16 @@ func ParseInput(s string) (Input, error) {
 // open opens it; shut gives back what that took.
 func (i Input) open(ctx context.Context) (ranges source.Ranges, shut func(), err error) {
 	if i.URL {
-		transport := newTransport()
-		ranges, err := newHTTP(ctx, &http.Client{Transport: transport}, i.location)
-		if err != nil {
-			transport.CloseIdleConnections()
-			return nil, nil, err
+		client := newClient()
+		ranges, err := source.NewHTTP(ctx, client, i.location)
+		if err == nil {
+			return ranges, client.CloseIdleConnections, nil
 		}
-		return ranges, transport.CloseIdleConnections, nil
+		client.CloseIdleConnections()
+		if errors.Is(err, source.ErrNoRanges) {
+			err = fmt.Errorf("%w; save the file to disk first", err)
+		}
+		return nil, nil, err
 	}
 	info, err := os.Stat(i.location) // before it is opened: opening a named pipe waits for its writer
 	switch {
@@ -82,7 +82,7 @@ func (i Input) open(ctx context.Context) (ranges source.Ranges, shut func(), err
 	if err != nil {
 		return nil, nil, bare(err)
 	}
-	if ranges, err = newFile(f); err != nil {
+	if ranges, err = source.NewFile(f); err != nil {
 		_ = f.Close()
 		return nil, nil, err
 	}
@@ -97,20 +97,6 @@ func bare(err error) error {
 	return err
 }
 
-// newTransport is for ranges: without compression, which would change their bytes, and on HTTP/1.1, where ranges that
-// are fetched at the same time have a connection each instead of sharing the flow control of one.
-func newTransport() *http.Transport {
-	return &http.Transport{
-		Proxy:                 http.ProxyFromEnvironment,
-		DialContext:           (&net.Dialer{Timeout: 15 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
-		MaxIdleConnsPerHost:   32,
-		IdleConnTimeout:       90 * time.Second,
-		TLSHandshakeTimeout:   15 * time.Second,
-		ResponseHeaderTimeout: 30 * time.Second,
-		DisableCompression:    true,
-	}
-}
-
 // beyondPath is what a URL in a text has besides scheme, host and path.
 var beyondPath = regexp.MustCompile(`(?i)(https?://)(?:[^\s"/?#@]*@)?([^\s"?#]*)(?:[?#][^\s"]*)?`)
 
@@ -119,7 +105,8 @@ func (i Input) clean(err error) error {
 	if err == nil || !i.URL {
 		return err
 	}
-	return &cleanError{text: beyondPath.ReplaceAllString(strings.ReplaceAll(err.Error(), i.location, i.Name), "$1$2"), err: err}
+	text := beyondPath.ReplaceAllString(strings.ReplaceAll(err.Error(), i.location, i.Name), "$1$2")
+	return &cleanError{text: strings.TrimPrefix(text, "look up "+i.Name+": "), err: err} // whoever reports it gives the name
 }
 
 type cleanError struct {
