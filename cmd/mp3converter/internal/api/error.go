@@ -121,7 +121,7 @@ func problem(op string, resp *http.Response, now time.Time) *Error {
 	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody))
 	e := &Error{Op: op, Status: resp.StatusCode, RetryAfter: retryAfter(resp.Header, now)}
 	media, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
-	if e.Status == http.StatusNotFound { // the service's own 404 has a code and says what was not found
+	if elsewhere(e.Status) { // the service's own answer has a code and a detail
 		e.Detail = "no mp3converter API answered at this URL; check --api"
 	}
 	if media != "application/problem+json" && media != "application/json" {
@@ -141,7 +141,7 @@ func problem(op string, resp *http.Response, now time.Time) *Error {
 		return e
 	}
 	switch {
-	case doc.Code == "" && e.Status == http.StatusNotFound:
+	case doc.Code == "" && elsewhere(e.Status):
 		doc.Detail = e.Detail
 	case doc.Detail == "":
 		doc.Detail = doc.Message
@@ -149,6 +149,11 @@ func problem(op string, resp *http.Response, now time.Time) *Error {
 	e.Code, e.Title, e.Detail, e.RequestID = doc.Code, doc.Title, doc.Detail, doc.RequestID
 	e.State, e.Progress, e.Fields = doc.State, doc.Progress, doc.Errors
 	return e
+}
+
+// elsewhere says whether a status is what servers answer that know nothing of the service's addresses.
+func elsewhere(status int) bool {
+	return status == http.StatusNotFound || status == http.StatusMethodNotAllowed || status == http.StatusNotImplemented
 }
 
 // storageError reads S3's XML error. Of its elements only Code and Message are kept: others repeat the signature.
