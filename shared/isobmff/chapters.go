@@ -1,0 +1,155 @@
+package isobmff
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"slices"
+	"sync"
+
+	"mp3converter/shared/source"
+)
+
+const (
+	// maxChapters is how many chapters are carried along; a file with more loses them.
+	maxChapters = 1000
+	// maxTitles bounds their titles, or the picture of a chapter track of pictures, in bytes.
+	maxTitles = 4 << 20
+	// nearby is the gap between two titles that is read rather than skipped by a request of its own.
+	nearby = 64 << 10
+)
+
+// chapterTrack is a chapter track to carry along: text, or pictures of which a demuxer shows the first.
+type chapterTrack struct {
+	trak  *trak
+	table table
+	data  []byte
+	at    int64 // of data, among all chapter tracks' data
+}
+
+// readChapters reads the samples of the chapter tracks (QuickTime's "chap" track reference). One that is odd is left
+// out: there are chapters for convenience only.
+func (x *extraction) readChapters(ctx context.Context) error {
+	var at int64
+	for _, id := range x.movie.chapters {
+		i := slices.IndexFunc(x.movie.parts, func(p part) bool { return p.trak != nil && p.trak.id == id })
+		if i < 0 || x.movie.parts[i].trak == x.sound {
+			continue
+		}
+		c := chapterTrack{trak: x.movie.parts[i].trak, at: at}
+		if slices.ContainsFunc(x.chapters, func(o chapterTrack) bool { return o.trak == c.trak }) {
+			continue
+		}
+		wanted, ok := c.choose(x.movie.size)
+		if !ok {
+			continue
+		}
+		var err error
+		if c.data, err = readExtents(ctx, x.movie.r, wanted, x.movie.opts.Costs.Parallel); err != nil {
+			return err
+		}
+		at += int64(len(c.data))
+		x.chapters = append(x.chapters, c)
+	}
+	return nil
+}
+
+// choose takes all samples of a text track and the first of a picture track.
+func (c *chapterTrack) choose(fileSize int64) ([]source.Extent, bool) {
+	t := c.trak
+	if t.err != nil || !selfContained(t.dref, dataReference(t.stsd)) || t.table.check(fileSize) != nil || t.fragments.check(fileSize) != nil {
+		return nil, false
+	}
+	if c.table = t.table; t.handler == "vide" && !c.firstOnly() {
+		return nil, false
+	}
+	var wanted []source.Extent
+	var samples, bytes int64
+	for _, tb := range []*table{&c.table, &t.fragments} {
+		if len(tb.times) == 0 && tb.chunks() > 0 || tb.eachChunk(func(k chunk) bool {
+			wanted = append(wanted, source.Extent{Offset: k.offset, Length: k.length})
+			samples += k.samples
+			bytes += k.length
+			return samples <= maxChapters
+		}) != nil {
+			return nil, false
+		}
+	}
+	return wanted, samples > 0 && samples <= maxChapters && bytes <= maxTitles
+}
+
+// firstOnly reduces the table to its first sample.
+func (c *chapterTrack) firstOnly() bool {
+	for _, e := range c.trak.edits {
+		if e.time > 0 {
+			return false // then it is not the first that is shown
+		}
+	}
+	t := &c.table
+	if t.count < 1 || len(t.times) < 8 || t.chunks() < 1 || c.trak.fragments.count > 0 {
+		return false
+	}
+	first := table{sizeBits: 32, uniform: uint32(t.size(0)), count: 1, offsetSize: 8}
+	if first.uniform == 0 {
+		return false
+	}
+	first.times = binary.BigEndian.AppendUint32([]byte{0, 0, 0, 1}, binary.BigEndian.Uint32(t.times[4:]))
+	first.perChunk = oneChunk(1)
+	first.offsets = binary.BigEndian.AppendUint64(nil, uint64(t.offset(0)))
+	*t = first
+	return true
+}
+
+// oneChunk is an stsc entry that puts n samples into each chunk.
+func oneChunk(n uint32) []byte {
+	return append(binary.BigEndian.AppendUint32([]byte{0, 0, 0, 1}, n), 0, 0, 0, 1)
+}
+
+// dataReference is the index of the data reference that the first sample entry names.
+func dataReference(stsd box) uint16 {
+	f := fields{p: stsd.body}
+	f.skip(8 + 8 + 6)
+	return f.u16()
+}
+
+// readExtents reads pieces of the file, a number of them at a time, neighbours together.
+func readExtents(ctx context.Context, r Source, wanted []source.Extent, parallel int) ([]byte, error) {
+	var total int64
+	for _, e := range wanted {
+		total += e.Length
+	}
+	out := make([]byte, total)
+	var wg sync.WaitGroup
+	slots := make(chan struct{}, parallel)
+	errs := make([]error, len(wanted))
+	var at int64
+	for i := 0; i < len(wanted); {
+		j, length := i+1, wanted[i].Length
+		for j < len(wanted) && wanted[j].Offset >= wanted[j-1].End() && wanted[j].Offset-wanted[j-1].End() <= nearby {
+			length += wanted[j].Length
+			j++
+		}
+		group, p, first := wanted[i:j], out[at:at+length], i
+		at, i = at+length, j
+		slots <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-slots }()
+			errs[first] = readGroup(ctx, r, group, p)
+		})
+	}
+	wg.Wait()
+	return out, errors.Join(errs...)
+}
+
+// readGroup reads pieces that lie near each other into p, one after the other.
+func readGroup(ctx context.Context, r Source, group []source.Extent, p []byte) error {
+	start, end := group[0].Offset, group[len(group)-1].End()
+	buf := make([]byte, end-start)
+	if err := readFull(ctx, r, buf, start); err != nil {
+		return err
+	}
+	for _, e := range group {
+		p = p[copy(p, buf[e.Offset-start:e.End()-start]):]
+	}
+	return nil
+}

@@ -1,0 +1,245 @@
+package isobmff_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"mp3converter/shared/isobmff"
+)
+
+// object is a file in memory that counts how often it is read far from where it was read before, as a source of pages
+// would ask for them.
+type object struct {
+	data     []byte
+	mu       sync.Mutex
+	pages    map[int64]bool
+	requests atomic.Int64
+}
+
+func (o *object) Size() int64 { return int64(len(o.data)) }
+
+func (o *object) ReadAtContext(ctx context.Context, p []byte, offset int64) (int, error) {
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if offset >= int64(len(o.data)) {
+		return 0, io.EOF
+	}
+	n := copy(p, o.data[offset:])
+	const page = 64 << 10
+	fresh := false
+	for i := offset / page; i <= (offset+int64(max(n, 1))-1)/page; i++ {
+		if o.pages == nil {
+			o.pages = make(map[int64]bool)
+		}
+		fresh = fresh || !o.pages[i]
+		o.pages[i] = true
+	}
+	if fresh {
+		o.requests.Add(1)
+	}
+	if n < len(p) {
+		return n, io.EOF
+	}
+	return n, nil
+}
+
+func ffmpegPath(t testing.TB) string {
+	t.Helper()
+	value := os.Getenv("MEDIA_FFMPEG")
+	if value == "" {
+		t.Fatal("MEDIA_FFMPEG is not set: run these tests by `make test`, which sets it")
+	}
+	return value
+}
+
+// ffmpeg runs the full ffmpeg and returns what it wrote to its standard output.
+func ffmpeg(t testing.TB, args ...string) []byte {
+	t.Helper()
+	cmd := exec.Command(ffmpegPath(t), append([]string{"-hide_banner", "-nostats", "-v", "error", "-y"}, args...)...)
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Run(); err != nil {
+		t.Fatalf("ffmpeg %v: %v\n%s", args, err, stderr.Bytes())
+	}
+	return stdout.Bytes()
+}
+
+// clip makes a file by ffmpeg from arguments split at spaces.
+func clip(t testing.TB, name, args string) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), name)
+	ffmpeg(t, append(strings.Fields(args), "-threads", "1", file)...)
+	return file
+}
+
+func readFile(t testing.TB, file string) []byte {
+	t.Helper()
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+// materialised writes the virtual file beside the original.
+func materialised(t testing.TB, data []byte, e *isobmff.Extract) string {
+	t.Helper()
+	out := bytes.Clone(e.Header)
+	for _, w := range e.Want {
+		out = append(out, data[w.Offset:w.End()]...)
+	}
+	if int64(len(out)) != e.Size() {
+		t.Errorf("the virtual file has %d bytes, Size says %d", len(out), e.Size())
+	}
+	file := filepath.Join(t.TempDir(), "virtual.mp4")
+	if err := os.WriteFile(file, out, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+// decode decodes one audio track to what the decoder gives out, as floats.
+func decode(t testing.TB, file string, track int) []byte {
+	t.Helper()
+	return ffmpeg(t, "-i", file, "-map", fmt.Sprintf("0:a:%d", track), "-c:a", "pcm_f32le", "-f", "f32le", "-")
+}
+
+func metadata(t testing.TB, file string) string {
+	t.Helper()
+	return string(ffmpeg(t, "-i", file, "-f", "ffmetadata", "-"))
+}
+
+func open(t testing.TB, data []byte) *isobmff.Movie {
+	t.Helper()
+	m, err := isobmff.Open(t.Context(), &object{data: data}, isobmff.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+const (
+	picture = "-f lavfi -i testsrc2=s=160x90:r=10:d=3 "
+	noise   = "-f lavfi -i aevalsrc=0.4*sin(440*t*(1+t))+0.1*random(0)|0.3*sin(997*t)+0.1*random(1):d=3:s=44100 "
+	noise48 = "-f lavfi -i aevalsrc=0.4*sin(440*t*(1+t))+0.1*random(0)|0.3*sin(997*t)+0.1*random(1):d=3:s=48000 "
+	h264    = "-c:v libx264 -preset ultrafast -g 10 "
+)
+
+// shapes are files of all kinds by the arguments that make them.
+var shapes = []struct{ name, file, args string }{
+	{"AAC, moov last", "a.mp4", picture + noise + h264 + "-c:a aac"},
+	{"AAC, moov first", "a.mp4", picture + noise + h264 + "-c:a aac -movflags faststart"},
+	{"AAC, QuickTime", "a.mov", picture + noise + h264 + "-c:a aac"},
+	{"AAC in M4A", "a.m4a", noise + "-c:a aac"},
+	{"AAC starting late", "a.mp4", picture + "-itsoffset 1.3 " + noise + h264 + "-c:a aac"},
+	{"AAC starting early", "a.mp4", "-itsoffset 0.7 " + picture + noise + h264 + "-c:a aac"},
+	{"AAC cut by the edit list", "a.mp4", picture + noise + h264 + "-c:a aac -avoid_negative_ts make_zero"},
+	{"AAC 22 kHz mono", "a.mp4", picture + noise + h264 + "-c:a aac -ar 22050 -ac 1"},
+	{"AAC 96 kHz", "a.mp4", picture + noise + h264 + "-c:a aac -ar 96000"},
+	{"ALAC", "a.m4a", noise + "-c:a alac"},
+	{"ALAC, QuickTime", "a.mov", picture + noise + h264 + "-c:a alac"},
+	{"PCM sowt", "a.mov", picture + noise + h264 + "-c:a pcm_s16le"},
+	{"PCM twos", "a.mov", picture + noise + h264 + "-c:a pcm_s16be"},
+	{"PCM in24", "a.mov", picture + noise + h264 + "-c:a pcm_s24be"},
+	{"PCM in24, little-endian", "a.mov", picture + noise + h264 + "-c:a pcm_s24le"},
+	{"PCM in32", "a.mov", picture + noise + h264 + "-c:a pcm_s32le"},
+	{"PCM raw", "a.mov", picture + noise + h264 + "-c:a pcm_u8"},
+	{"PCM float", "a.mov", picture + noise + h264 + "-c:a pcm_f32le"},
+	{"PCM double, 5.1", "a.mov", picture + noise + h264 + "-c:a pcm_f64le -ac 6"},
+	{"PCM starting late", "a.mov", picture + "-itsoffset 0.5 " + noise + h264 + "-c:a pcm_s16le"},
+	{"PCM 192 kHz", "a.mov", picture + noise + h264 + "-c:a pcm_s24le -ar 192000"},
+	{"A-law", "a.mov", picture + noise + h264 + "-c:a pcm_alaw"},
+	{"mu-law", "a.mov", picture + noise + h264 + "-c:a pcm_mulaw"},
+	{"ADPCM IMA", "a.mov", picture + noise + h264 + "-c:a adpcm_ima_qt"},
+	{"ADPCM MS", "a.mov", picture + noise + h264 + "-c:a adpcm_ms"},
+	{"MP3", "a.mp4", picture + noise + h264 + "-c:a libmp3lame"},
+	{"MP3, QuickTime", "a.mov", picture + noise + h264 + "-c:a libmp3lame"},
+	{"MP2", "a.mp4", picture + noise + h264 + "-c:a mp2"},
+	{"AC-3", "a.mp4", picture + noise + h264 + "-c:a ac3"},
+	{"E-AC-3", "a.mp4", picture + noise + h264 + "-c:a eac3"},
+	{"AAC in 3GP", "a.3gp", picture + noise + "-c:v h263 -s 176x144 -c:a aac"},
+	{"Opus", "a.mp4", picture + noise48 + h264 + "-c:a libopus"},
+	{"FLAC", "a.mp4", picture + noise + h264 + "-c:a flac -strict -2"},
+	{"Vorbis", "a.mp4", picture + noise + h264 + "-c:a libvorbis"},
+	{"three tracks", "a.mp4", picture + noise + noise48 + h264 + "-map 0 -map 1 -map 2 -map 1 -c:a aac -c:a:1 ac3 -c:a:2 libmp3lame -disposition:a:0 0 -disposition:a:1 default"},
+	{"fragmented", "a.mp4", picture + noise + h264 + "-c:a aac -movflags frag_keyframe+empty_moov"},
+	{"fragmented after samples", "a.mp4", picture + noise + h264 + "-c:a aac -movflags frag_keyframe"},
+	{"fragmented, base is moof", "a.mp4", picture + noise + h264 + "-c:a aac -movflags frag_keyframe+empty_moov+default_base_moof"},
+	{"fragmented, delayed moov", "a.mp4", picture + noise + h264 + "-c:a aac -movflags frag_keyframe+empty_moov+delay_moov+default_base_moof"},
+	{"fragmented, separate moofs", "a.mp4", picture + noise + h264 + "-c:a aac -movflags frag_keyframe+empty_moov+separate_moof"},
+	{"DASH", "a.mp4", picture + noise + h264 + "-c:a aac -movflags dash+frag_keyframe+empty_moov"},
+	{"DASH with a global index", "a.mp4", picture + noise + h264 + "-c:a aac -movflags dash+global_sidx+frag_keyframe+empty_moov"},
+	{"CMAF", "a.mp4", picture + noise + h264 + "-c:a aac -movflags cmaf+frag_keyframe"},
+	{"CMAF, delayed moov", "a.mp4", picture + noise + h264 + "-c:a aac -movflags cmaf+frag_keyframe+delay_moov"},
+	{"fragmented, late", "a.mp4", picture + "-itsoffset 1.3 " + noise + h264 + "-c:a aac -movflags frag_keyframe+empty_moov"},
+	{"fragmented, late, delayed moov", "a.mp4", picture + "-itsoffset 1.3 " + noise + h264 + "-c:a aac -movflags frag_keyframe+delay_moov"},
+	{"fragmented Opus", "a.mp4", picture + noise48 + h264 + "-c:a libopus -movflags frag_keyframe+empty_moov"},
+	{"fragmented Opus, delayed moov", "a.mp4", picture + noise48 + h264 + "-c:a libopus -movflags frag_keyframe+delay_moov"},
+	{"fragmented MP3, delayed moov", "a.mp4", picture + noise48 + h264 + "-c:a libmp3lame -movflags frag_keyframe+delay_moov"},
+	{"fragmented AC-3", "a.mp4", picture + noise48 + h264 + "-c:a ac3 -movflags frag_keyframe+delay_moov"},
+	{"fragmented PCM", "a.mov", picture + noise48 + h264 + "-c:a pcm_s16le -movflags frag_keyframe+empty_moov"},
+	{"fragmented FLAC", "a.mp4", picture + noise48 + h264 + "-c:a flac -strict -2 -movflags frag_keyframe+delay_moov"},
+	{"fragmented sound alone", "a.m4a", noise + "-c:a aac -movflags empty_moov+delay_moov -frag_duration 500000"},
+	{"fragmented, three tracks", "a.mp4", picture + noise + noise48 + h264 + "-map 0 -map 1 -map 2 -c:a aac -c:a:1 ac3 -movflags frag_keyframe+delay_moov"},
+	{"ISM", "a.ismv", picture + noise + h264 + "-c:a aac"},
+}
+
+func TestExtractDecodesToTheSameSamples(t *testing.T) {
+	t.Parallel()
+	for _, s := range shapes {
+		t.Run(s.name, func(t *testing.T) {
+			t.Parallel()
+			file := clip(t, s.file, s.args)
+			data := readFile(t, file)
+			m := open(t, data)
+			tracks := m.AudioTracks()
+			if len(tracks) == 0 {
+				t.Fatal("no audio track")
+			}
+			for i, track := range tracks {
+				e, err := m.Extract(t.Context(), i, isobmff.Span{})
+				if err != nil {
+					t.Fatalf("track %d (%+v): %v", i, track, err)
+				}
+				virtual := materialised(t, data, e)
+				got, want := decode(t, virtual, 0), decode(t, file, i)
+				if len(want) == 0 {
+					t.Fatal("the original decodes to nothing")
+				}
+				if !bytes.Equal(got, want) {
+					t.Errorf("track %d (%+v) decodes to %d bytes that differ from the original's %d", i, track, len(got), len(want))
+				}
+				if e.Bytes != track.Bytes {
+					t.Errorf("track %d has %d bytes, %d are wanted", i, track.Bytes, e.Bytes)
+				}
+				if got, want := metadata(t, virtual), metadata(t, file); got != want {
+					t.Errorf("metadata:\n%s\nwant\n%s", got, want)
+				}
+			}
+		})
+	}
+}
+
+func TestNotISO(t *testing.T) {
+	t.Parallel()
+	o := &object{data: append([]byte("\x1aE\xdf\xa3 Matroska"), make([]byte, 1<<20)...)}
+	if _, err := isobmff.Open(t.Context(), o, isobmff.Options{}); !errors.Is(err, isobmff.ErrNotISO) {
+		t.Errorf("got %v", err)
+	}
+	if n := o.requests.Load(); n != 1 {
+		t.Errorf("%d requests to find that out", n)
+	}
+}
