@@ -11,7 +11,7 @@ FUNCTION_FLAGS := GOFLAGS="-tags=lambda.norpc -trimpath '-ldflags=-s -w -X=mp3co
 VERSION = $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 
 .DEFAULT_GOAL := help
-.PHONY: help need run up down demo test test-web test-large lint lint-go lint-template lint-shell fmt layer build deploy clean
+.PHONY: help need run up down demo test test-web test-large bench lint lint-go lint-template lint-shell fmt layer build deploy clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ test-web: need ## a real browser through the whole page (needs Node 20 and Chrom
 	@command -v node >/dev/null || { echo "node is missing: install Node.js 20 or newer" >&2; exit 1; }
 	@cd web/test && npm ci --no-audit --no-fund --silent && npm run --silent lint && npm run --silent unit
 	@SCREENSHOTS="$(CURDIR)/.local/screenshots" $(STACK) exec -dir .local/test-web -- npm --prefix web/test run --silent test
+
+bench: need ## measure against the plain way, side by side (needs a full ffmpeg): make bench [BENCHFLAGS="-cases a,b -rounds 1"]
+	@go run ./bench $(BENCHFLAGS)
 
 lint: need lint-go lint-template lint-shell ## every linter
 
