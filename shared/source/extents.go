@@ -91,7 +91,7 @@ func (e *Extents) ReadAtContext(ctx context.Context, p []byte, off int64) (n int
 			position, run = e.shuffle.position(off)
 		}
 		part := p[n:]
-		got, err := e.read(ctx, part[:min(int64(len(part)), run)], position)
+		got, err := e.read(ctx, part[:min(int64(len(part)), run)], position, n == 0)
 		n, off = n+got, off+int64(got)
 		if err != nil {
 			return n, fmt.Errorf("read extents at %d: %w", off, err)
@@ -103,8 +103,8 @@ func (e *Extents) ReadAtContext(ctx context.Context, p []byte, off int64) (n int
 	return n, nil
 }
 
-// read reads what of p lies in one request, or less.
-func (e *Extents) read(ctx context.Context, p []byte, position int64) (int, error) {
+// read reads what of p lies in one request, or less; first says that the caller's read begins here.
+func (e *Extents) read(ctx context.Context, p []byte, position int64, first bool) (int, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	asked := false // so that an error from before is not taken for an answer
@@ -114,11 +114,11 @@ func (e *Extents) read(ctx context.Context, p []byte, position int64) (int, erro
 		}
 		b := e.window.reach(e, position)
 		if b == nil {
-			if position != e.aside || !e.window.idle() {
-				return e.readAside(ctx, p, position)
+			if e.window.idle() && (first && position == e.aside || e.spans(position, len(p)) > 2) {
+				e.moveWindow(position)
+				continue
 			}
-			e.moveWindow(position)
-			continue
+			return e.readAside(ctx, p, position)
 		}
 		if have := b.have - position; have >= min(int64(len(p)), b.end-position) {
 			n := e.window.copyOut(p[:min(int64(len(p)), have)], position)
@@ -145,6 +145,11 @@ func (e *Extents) read(ctx context.Context, p []byte, position int64) (int, erro
 			return 0, context.Cause(ctx)
 		}
 	}
+}
+
+// spans says in how many requests n bytes from a position are.
+func (e *Extents) spans(position int64, n int) int {
+	return e.find(position+int64(n)-1) - e.find(position) + 1
 }
 
 // readAside reads what of p lies in one request, or less, straight from the object. The caller holds the lock, which
