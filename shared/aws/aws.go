@@ -57,5 +57,7 @@ func cutShort(err error) awssdk.Ternary {
 // SDK's own client, because that one heeds AWS_CA_BUNDLE.
 func bound(t *http.Transport) {
 	t.ResponseHeaderTimeout = 30 * time.Second
-	t.MaxIdleConnsPerHost = 16
+	// A connection for each of the ranges that are read at once, and for the parts of an MP3 beside them: one that is not
+	// kept costs the next request three round trips.
+	t.MaxIdleConnsPerHost = 32
 }

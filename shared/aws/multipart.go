@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 
 	awssdk "github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -15,9 +16,16 @@ import (
 	"mp3converter/shared/conversion"
 )
 
-// partBytes is the size of every part but the last. S3 wants at least 5 MiB and takes at most 10,000 parts, so an MP3 may
-// reach 80 GB.
-const partBytes = 8 << 20
+const (
+	// partBytes is the size of every part but the last. It is the least that S3 wants, because one waits at the end for
+	// the parts that have not left by then, the first among them. S3 takes at most 10,000 parts, so an MP3 may reach 50 GB.
+	partBytes = 5 << 20
+	// sending is how many parts leave at once while more is written.
+	sending = 3
+	// beginGrace is how long the beginning of an upload may go on when it is not wanted any more: unless its ID becomes
+	// known, it cannot be removed.
+	beginGrace = 5 * time.Second
+)
 
 // result is an MP3 on its way into the bucket. The first part stays in memory until Commit, because its header is
 // written last; later parts leave while the encoder goes on. An MP3 of one part is a single PUT.
@@ -27,22 +35,25 @@ type result struct {
 	bucket *Bucket
 	key    string
 
-	first, tail []byte // tail begins at tailAt; until the first part is full it is nil
-	tailAt      int64
-	uploadID    *string
-	parts       []types.CompletedPart
-	requests    int
-	committed   bool
+	first     []byte
+	tail      []byte // what follows the bytes handed over
+	sent      int64  // bytes behind the first part handed over
+	requests  int
+	committed bool
+
+	begun    chan struct{} // closed when the multipart upload has begun or cannot; nil until it is needed
+	uploadID *string       // then
 
 	mu      sync.Mutex // guards parts; the rest belongs to the writing goroutine
-	sending sync.WaitGroup
+	parts   []types.CompletedPart
+	running sync.WaitGroup
 	slots   chan struct{}
 }
 
 // Create implements conversion.Results.
 func (b *Bucket) Create(ctx context.Context, key string) conversion.Result {
 	ctx, cancel := context.WithCancelCause(ctx)
-	return &result{ctx: ctx, cancel: cancel, bucket: b, key: key, slots: make(chan struct{}, 2)}
+	return &result{ctx: ctx, cancel: cancel, bucket: b, key: key, slots: make(chan struct{}, sending)}
 }
 
 // WriteAt appends, or rewrites bytes of the first part; anything else is an error. Not safe for concurrent use.
@@ -62,19 +73,15 @@ func (r *result) WriteAt(p []byte, off int64) (int, error) {
 	if end := r.size(); off != end {
 		return written, fmt.Errorf("write at byte %d: only the first part can be rewritten, and the end is at %d", off, end)
 	}
-	if room := partBytes - len(r.first); room > 0 && r.tail == nil {
-		n := min(room, len(rest))
-		r.first = append(r.first, rest[:n]...)
-		rest = rest[n:]
+	if len(r.first) < partBytes {
+		r.first, rest = fill(r.first, rest)
 	}
 	for len(rest) > 0 {
-		if r.tail == nil {
-			r.tail, r.tailAt = make([]byte, 0, partBytes), r.size()
+		if r.begun == nil {
+			r.begin()
 		}
-		n := min(cap(r.tail)-len(r.tail), len(rest))
-		r.tail = append(r.tail, rest[:n]...)
-		rest = rest[n:]
-		if len(r.tail) == cap(r.tail) {
+		r.tail, rest = fill(r.tail, rest)
+		if len(r.tail) == partBytes {
 			if err := r.send(); err != nil {
 				return len(p) - len(rest), err
 			}
@@ -83,91 +90,125 @@ func (r *result) WriteAt(p []byte, off int64) (int, error) {
 	return len(p), nil
 }
 
-func (r *result) size() int64 {
-	if r.tail != nil {
-		return r.tailAt + int64(len(r.tail))
+// fill moves bytes from src into a part, until that is full.
+func fill(part, src []byte) (filled, rest []byte) {
+	if part == nil {
+		part = make([]byte, 0, partBytes)
 	}
-	return max(int64(len(r.first)), r.tailAt)
+	n := min(partBytes-len(part), len(src))
+	return append(part, src[:n]...), src[n:]
 }
 
-// send hands the full tail to the network and begins a new one.
-func (r *result) send() error {
-	if r.uploadID == nil {
-		out, err := r.bucket.client.CreateMultipartUpload(r.ctx, &s3.CreateMultipartUploadInput{
+func (r *result) size() int64 { return int64(len(r.first)) + r.sent + int64(len(r.tail)) }
+
+// begin begins a multipart upload, while the encoder goes on.
+func (r *result) begin() {
+	r.begun = make(chan struct{})
+	r.requests++
+	ctx, cancel := context.WithCancel(context.WithoutCancel(r.ctx))
+	stop := context.AfterFunc(r.ctx, func() { time.AfterFunc(beginGrace, cancel) })
+	r.running.Go(func() {
+		defer close(r.begun)
+		defer cancel()
+		defer stop()
+		out, err := r.bucket.client.CreateMultipartUpload(ctx, &s3.CreateMultipartUploadInput{
 			Bucket: r.bucket.name, Key: &r.key, ContentType: awssdk.String("audio/mpeg"),
 		})
 		if err != nil {
-			return fmt.Errorf("begin multipart upload: %w", err)
+			r.cancel(fmt.Errorf("begin multipart upload: %w", err))
+			return
 		}
 		r.uploadID = out.UploadId
-		r.requests++
-	}
-	body, number := r.tail, int32(r.tailAt/partBytes)+1
-	r.tailAt += int64(len(body))
-	r.tail = nil
-	r.requests++
+	})
+}
+
+// send hands the tail to the network, as soon as there is a slot, and begins a new one.
+func (r *result) send() error {
 	select {
 	case r.slots <- struct{}{}:
 	case <-r.ctx.Done():
 		return context.Cause(r.ctx)
 	}
-	r.sending.Go(func() {
-		defer func() { <-r.slots }()
-		if err := r.uploadPart(number, body); err != nil {
-			r.cancel(err)
+	body, number := r.tail, int32(r.sent/partBytes)+2
+	r.sent += int64(len(body))
+	r.tail = nil
+	r.upload(number, body, func() { <-r.slots })
+	return nil
+}
+
+// upload sends a part; what keeps it from arriving ends everything.
+func (r *result) upload(number int32, body []byte, done func()) {
+	r.requests++
+	r.running.Go(func() {
+		defer done()
+		<-r.begun
+		if r.uploadID == nil {
+			return
 		}
-	})
-	return nil
-}
-
-func (r *result) uploadPart(number int32, body []byte) error {
-	out, err := r.bucket.client.UploadPart(r.ctx, &s3.UploadPartInput{
-		Bucket: r.bucket.name, Key: &r.key, UploadId: r.uploadID, PartNumber: &number, Body: bytes.NewReader(body),
-	})
-	if err != nil {
-		return fmt.Errorf("upload part %d: %w", number, err)
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.parts = append(r.parts, types.CompletedPart{ETag: out.ETag, PartNumber: &number})
-	return nil
-}
-
-// Commit makes the object visible, whole, and returns how many requests it took.
-func (r *result) Commit() (requests int, err error) {
-	defer r.cancel(nil)
-	if r.uploadID == nil && r.tail == nil {
-		_, err := r.bucket.client.PutObject(r.ctx, &s3.PutObjectInput{
-			Bucket: r.bucket.name, Key: &r.key, Body: bytes.NewReader(r.first), ContentType: awssdk.String("audio/mpeg"),
+		out, err := r.bucket.client.UploadPart(r.ctx, &s3.UploadPartInput{
+			Bucket: r.bucket.name, Key: &r.key, UploadId: r.uploadID, PartNumber: &number, Body: bytes.NewReader(body),
 		})
 		if err != nil {
-			return 0, fmt.Errorf("put MP3: %w", err)
+			r.cancel(fmt.Errorf("upload part %d: %w", number, err))
+			return
 		}
-		r.committed = true
-		return 1, nil
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.parts = append(r.parts, types.CompletedPart{ETag: out.ETag, PartNumber: &number})
+	})
+}
+
+// Commit makes the object visible, whole, and returns how many requests it took. After a Commit that returned nil it
+// does nothing more.
+func (r *result) Commit() (requests int, err error) {
+	if r.committed {
+		return r.requests, nil
 	}
-	if len(r.tail) > 0 {
-		if err := r.send(); err != nil {
-			return 0, err
-		}
+	defer r.cancel(nil)
+	if r.begun == nil {
+		err = r.put()
+	} else {
+		err = r.complete()
 	}
-	if err := r.uploadPart(1, r.first); err != nil {
-		r.cancel(err)
-	}
-	r.sending.Wait()
-	if err := context.Cause(r.ctx); err != nil {
+	if err != nil {
 		return 0, err
 	}
+	r.committed = true
+	r.requests++
+	return r.requests, nil
+}
+
+func (r *result) put() error {
+	_, err := r.bucket.client.PutObject(r.ctx, &s3.PutObjectInput{
+		Bucket: r.bucket.name, Key: &r.key, Body: bytes.NewReader(r.first), ContentType: awssdk.String("audio/mpeg"),
+	})
+	if err != nil {
+		return fmt.Errorf("put MP3: %w", err)
+	}
+	return nil
+}
+
+// complete sends the first part and the last beside each other, and makes one object of all of them.
+func (r *result) complete() error {
+	r.upload(1, r.first, func() {})
+	if len(r.tail) > 0 {
+		if err := r.send(); err != nil {
+			return err
+		}
+	}
+	r.running.Wait()
+	if err := context.Cause(r.ctx); err != nil {
+		return err
+	}
 	slices.SortFunc(r.parts, func(a, b types.CompletedPart) int { return int(*a.PartNumber - *b.PartNumber) })
-	_, err = r.bucket.client.CompleteMultipartUpload(r.ctx, &s3.CompleteMultipartUploadInput{
+	_, err := r.bucket.client.CompleteMultipartUpload(r.ctx, &s3.CompleteMultipartUploadInput{
 		Bucket: r.bucket.name, Key: &r.key, UploadId: r.uploadID,
 		MultipartUpload: &types.CompletedMultipartUpload{Parts: r.parts},
 	})
 	if err != nil {
-		return 0, fmt.Errorf("complete multipart upload: %w", err)
+		return fmt.Errorf("complete multipart upload: %w", err)
 	}
-	r.committed = true
-	return r.requests + 2, nil
+	return nil
 }
 
 // errAborted ends what is still being sent.
@@ -176,7 +217,7 @@ var errAborted = errors.New("upload aborted")
 // Abort throws away what was written. After a Commit that returned nil it does nothing.
 func (r *result) Abort(ctx context.Context) error {
 	r.cancel(errAborted)
-	r.sending.Wait()
+	r.running.Wait()
 	if r.uploadID == nil || r.committed {
 		return nil
 	}

@@ -167,17 +167,29 @@ type object struct {
 
 func (o *object) Size() int64 { return o.size }
 
-// OpenRange implements source.Ranges.
+// OpenRange implements source.Ranges. It asks once: the source asks again, and two who do so multiply.
 func (o *object) OpenRange(ctx context.Context, offset, length int64) (io.ReadCloser, error) {
 	out, err := o.bucket.client.GetObject(ctx, &s3.GetObjectInput{
 		Bucket: o.bucket.name, Key: &o.key, IfMatch: o.etag,
 		Range: awssdk.String("bytes=" + strconv.FormatInt(offset, 10) + "-" + strconv.FormatInt(offset+length-1, 10)),
-	})
+	}, once)
 	if err != nil {
 		return nil, fmt.Errorf("read object: %w", gone(err))
 	}
+	// Not every engine minds the range or the version.
+	err = source.CheckContentRange(awssdk.ToString(out.ContentRange), offset, length, o.size)
+	if out.ETag != nil && o.etag != nil && *out.ETag != *o.etag {
+		err = source.ErrChanged
+	}
+	if err != nil {
+		out.Body.Close()
+		return nil, fmt.Errorf("read object: %w", err)
+	}
 	return out.Body, nil
 }
+
+// once is a request that the SDK does not repeat.
+func once(o *s3.Options) { o.RetryMaxAttempts = 1 }
 
 // gone adds what the source's errors mean to those of S3.
 func gone(err error) error {
@@ -187,7 +199,8 @@ func gone(err error) error {
 	switch {
 	case errors.As(err, &notFound), errors.As(err, &noKey):
 		return fmt.Errorf("%w: %w", source.ErrGone, err)
-	case errors.As(err, &api) && api.ErrorCode() == "PreconditionFailed":
+	case errors.As(err, &api) && (api.ErrorCode() == "PreconditionFailed" || api.ErrorCode() == "InvalidRange"):
+		// A range that lay within the object and does not any more says the same as a version that does not match.
 		return fmt.Errorf("%w: %w", source.ErrChanged, err)
 	}
 	return err
