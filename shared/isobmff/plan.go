@@ -83,41 +83,39 @@ type Estimate struct {
 
 // Fetch is how wanted pieces are read.
 type Fetch struct {
-	// Extents are the requests, in the order in which the pieces in them are wanted. Every wanted byte is in one of
+	// Extents are the requests: ascending, not overlapping, none longer than a block. Every wanted byte is in one of
 	// them; a piece may go on in the next.
 	Extents []source.Extent
-	// Streamed is true when they are the blocks of one run from the first wanted byte to the last, gaps and all.
+	// Streamed is true when they are one run from the first wanted byte to the last, gaps and all.
 	Streamed bool
 	// Estimate is what that takes; Whole is what reading the whole file would.
 	Estimate, Whole Estimate
 }
 
 // Plan decides in which requests to read the wanted pieces of a file of that size. Gaps between neighbours are read when
-// that is cheaper than a request of its own: how long such a gap may be is found by trying. Pieces out of order, or that
-// overlap, are fetched in the order in which they are wanted, unless the whole file is less.
+// that is cheaper than a request of its own: how long such a gap may be is found by trying. The pieces may be in any
+// order and may overlap; the requests ascend and do not.
 func Plan(want []source.Extent, size int64, costs Costs) Fetch {
 	c := costs.withDefaults()
 	best := Fetch{Whole: c.stream(size)}
-	want = clip(want, size)
+	want = ascending(want, size)
 	if len(want) == 0 {
 		return best
 	}
-	chosen, first := int64(-1), true
+	chosen, first := int64(0), true
 	for _, gap := range gaps(c) {
 		e := c.estimate(coalesced(want, gap, c.Block, nil))
 		if first || e.USD < best.Estimate.USD {
 			best.Estimate, chosen, first = e, gap, false
 		}
 	}
-	run := span(want)
-	all := c.stream(run.Length)
-	if all.USD <= best.Estimate.USD || best.Estimate.Bytes > size {
-		best.Estimate, best.Streamed = all, true
-		best.Extents = blocks(nil, run, c.Block)
-		return best
-	}
+	runs := 0
 	best.Extents = make([]source.Extent, 0, best.Estimate.Requests)
-	coalesced(want, chosen, c.Block, func(e source.Extent) { best.Extents = blocks(best.Extents, e, c.Block) })
+	coalesced(want, chosen, c.Block, func(e source.Extent) {
+		best.Extents = blocks(best.Extents, e, c.Block)
+		runs++
+	})
+	best.Streamed = runs == 1
 	return best
 }
 
@@ -135,14 +133,14 @@ func gaps(c Costs) []int64 {
 func coalesced(want []source.Extent, gap, block int64, visit func(source.Extent)) (bytes, requests int64) {
 	run := want[0]
 	end := func() {
-		bytes = min(bytes, math.MaxInt64/4) + min(run.Length, math.MaxInt64/4) // pieces that overlap may add up to anything
+		bytes += run.Length
 		requests += (run.Length-1)/block + 1
 		if visit != nil {
 			visit(run)
 		}
 	}
 	for _, e := range want[1:] {
-		if d := e.Offset - run.End(); d >= 0 && d <= gap {
+		if e.Offset-run.End() <= gap {
 			run.Length = e.End() - run.Offset
 			continue
 		}
@@ -163,21 +161,18 @@ func blocks(to []source.Extent, run source.Extent, block int64) []source.Extent 
 	return to
 }
 
-// span is the run from the first wanted byte to the last.
-func span(want []source.Extent) source.Extent {
-	start, end := want[0].Offset, want[0].End()
+// ascending is the same bytes in the order of the file, each once, and none beyond its end; the same slice, if it is so
+// already.
+func ascending(want []source.Extent, size int64) []source.Extent {
+	end, fine := int64(0), true
 	for _, e := range want {
-		start, end = min(start, e.Offset), max(end, e.End())
+		if e.Length <= 0 || e.Offset < end || e.Length > size-e.Offset {
+			fine = false
+			break
+		}
+		end = e.End()
 	}
-	return source.Extent{Offset: start, Length: end - start}
-}
-
-// clip leaves out what is empty or beyond the file.
-func clip(want []source.Extent, size int64) []source.Extent {
-	outside := func(e source.Extent) bool {
-		return e.Length <= 0 || e.Offset < 0 || e.Offset >= size || e.Length > size-e.Offset
-	}
-	if !slices.ContainsFunc(want, outside) {
+	if fine {
 		return want
 	}
 	var inside []source.Extent
@@ -187,5 +182,14 @@ func clip(want []source.Extent, size int64) []source.Extent {
 			inside = append(inside, e)
 		}
 	}
-	return inside
+	slices.SortFunc(inside, compareExtents)
+	merged := inside[:0]
+	for _, e := range inside {
+		if n := len(merged); n > 0 && e.Offset <= merged[n-1].End() {
+			merged[n-1].Length = max(merged[n-1].End(), e.End()) - merged[n-1].Offset
+			continue
+		}
+		merged = append(merged, e)
+	}
+	return merged
 }

@@ -53,8 +53,17 @@ func (x *extraction) cut(span Span, e *Extract) {
 	e.Partial = true
 	if first > 0 { // then nothing of the priming is left to cut off
 		x.noEdits = true
-		e.Skip = first*frame - priming
+		e.Skip = first*frame + x.sound.preSkip() - priming
 	}
+}
+
+// preSkip is how many samples at its start an Opus decoder leaves out by itself, when no edit list says how many.
+func (t *trak) preSkip() int64 {
+	dops, ok := child(t.sound.children, "dOps")
+	if t.format != "Opus" || !ok || len(dops.body) < 4 {
+		return 0
+	}
+	return int64(binary.BigEndian.Uint16(dops.body[2:]))
 }
 
 // inSamples rounds a time down to samples, without overflow.
@@ -72,14 +81,17 @@ func inSamples(d time.Duration, rate int64) int64 {
 // priming is how many samples at the start of the media ffmpeg cuts off, and where the edit list ends the sound.
 func (x *extraction) priming() (samples, end int64, ok bool) {
 	if len(x.sound.edits) == 0 {
-		return 0, math.MaxInt64, true
+		return x.sound.preSkip(), math.MaxInt64, true
 	}
 	start, end, ok := x.singleEdit()
 	if !ok {
 		return 0, 0, false
 	}
+	if start == 0 {
+		start = x.sound.preSkip()
+	}
 	if x.simpleEdits() {
-		return 0, math.MaxInt64, start == 0 // else it depends on the version whether anything is cut off
+		return start, math.MaxInt64, start == 0 // else it depends on the version whether anything is cut off
 	}
 	whole := x.samples().duration()
 	if end >= whole {
