@@ -107,7 +107,7 @@ func (e *Extents) ReadAtContext(ctx context.Context, p []byte, off int64) (n int
 func (e *Extents) read(ctx context.Context, p []byte, position int64, first bool) (int, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	asked := false // so that an error from before is not taken for an answer
+	asked := false // so that an error from before, which may have passed, is not taken for an answer
 	for {
 		if e.ctx.Err() != nil {
 			return 0, context.Cause(e.ctx)
@@ -126,7 +126,8 @@ func (e *Extents) read(ctx context.Context, p []byte, position int64, first bool
 			return n, nil
 		}
 		if b.err != nil {
-			if asked {
+			if asked || permanent(b.err) && !b.told {
+				b.told = true
 				return 0, b.err
 			}
 			e.start(b)
@@ -202,7 +203,7 @@ func (e *Extents) start(b *block) {
 	piece, offset := e.locate(b.request, b.have)
 	end := e.requests[b.request].End()
 	left := end - offset
-	b.err, b.running = nil, true
+	b.err, b.told, b.running = nil, false, true
 	w.running++
 	w.inFlight += left
 	s := &scatter{pieces: e.pieces, piece: piece, offset: offset, into: w.ring, position: b.have}

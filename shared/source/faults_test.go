@@ -120,7 +120,7 @@ func TestFaultsThatPass(t *testing.T) {
 		"bodies that stall": {body: broken(func(ctx context.Context, r io.Reader) io.Reader {
 			return io.MultiReader(io.LimitReader(r, 100_000), stuck{ctx})
 		})},
-		"bodies that are cut": {body: broken(func(_ context.Context, r io.Reader) io.Reader { return io.LimitReader(r, 100_000) })},
+		"bodies that are cut":   {body: broken(func(_ context.Context, r io.Reader) io.Reader { return io.LimitReader(r, 100_000) })},
 		"bodies without a byte": {body: broken(func(context.Context, io.Reader) io.Reader { return strings.NewReader("") })},
 		"bodies that are too long": {body: func(_ context.Context, _ int, r io.Reader) io.Reader {
 			return io.MultiReader(r, strings.NewReader(strings.Repeat("x", 1000)))

@@ -54,7 +54,7 @@ func (f *fetcher) fetch(ctx context.Context, offset, end int64, to sink) error {
 			return nil
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
-		case errors.Is(err, ErrChanged) || errors.Is(err, ErrGone):
+		case permanent(err):
 			return err
 		case n > 0:
 			tries = 0
@@ -63,6 +63,9 @@ func (f *fetcher) fetch(ctx context.Context, offset, end int64, to sink) error {
 	}
 	return nil
 }
+
+// permanent says that trying again mends nothing.
+func permanent(err error) bool { return errors.Is(err, ErrChanged) || errors.Is(err, ErrGone) }
 
 // attempt makes one request for the bytes from offset to end and says how many came.
 func (f *fetcher) attempt(ctx context.Context, offset, end int64, to sink) (n int64, err error) {

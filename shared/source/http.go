@@ -138,7 +138,7 @@ func (o *httpObject) check(resp *http.Response, offset, length int64) error {
 	case http.StatusPreconditionFailed:
 		return ErrChanged
 	case http.StatusOK:
-		if changed || resp.ContentLength != o.size {
+		if changed || resp.ContentLength >= 0 && resp.ContentLength != o.size {
 			return ErrChanged
 		}
 		return ErrNoRanges // this time: it did before

@@ -28,6 +28,7 @@ type block struct {
 	request   int
 	have, end int64 // positions: what is there ends at have, what will be there at end
 	err       error
+	told      bool // a reader knows of err
 	running   bool
 	wake      chan struct{} // closed when have reaches need, or nothing more comes; nil if nobody waits
 	need      int64
