@@ -47,28 +47,37 @@ func start(ctx context.Context, args []string) error {
 		}
 	}
 	flags := flag.NewFlagSet("bench", flag.ExitOnError)
-	cases := flags.String("cases", "", "letters of the cases to run, with commas between them (default: all)")
+	letters := flags.String("cases", "", "letters of the cases to run, with commas between them (default: all)")
 	rounds := flags.Int("rounds", 3, "how often each case is measured; the medians count")
 	out := flags.String("out", "bench/out", "folder for latest.json")
 	markdown := flags.Bool("markdown", false, "print the table in Markdown")
-	again := flags.Bool("again", false, "measure nothing: print the table of the last run")
+	prepare := flags.Bool("prepare", false, "make the inputs of the cases and measure nothing")
+	again := flags.Bool("again", false, "measure nothing and print the table of the last run")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
 	if flags.NArg() > 0 || *rounds < 1 {
 		return fmt.Errorf("unexpected argument %q, or less than one round; see -help", strings.Join(flags.Args(), " "))
 	}
-	measured := func() (*report.Run, error) {
-		return measureAll(ctx, strings.FieldsFunc(*cases, func(r rune) bool { return r == ',' || r == ' ' }), *rounds, *out)
-	}
 	if *again {
-		measured = func() (*report.Run, error) { return report.Load(*out) }
+		run, err := report.Load(*out)
+		if err != nil {
+			return err
+		}
+		return show(run, *markdown)
 	}
-	run, err := measured()
-	if err != nil {
+	b, err := newBench(ctx, strings.FieldsFunc(*letters, func(r rune) bool { return r == ',' || r == ' ' }), *out)
+	if err != nil || *prepare {
 		return err
 	}
-	if *markdown {
+	if err := b.measure(ctx, *rounds); err != nil {
+		return err
+	}
+	return show(b.report, *markdown)
+}
+
+func show(run *report.Run, markdown bool) error {
+	if markdown {
 		return run.Markdown(os.Stdout)
 	}
 	return run.Table(os.Stdout)

@@ -18,17 +18,23 @@ import (
 	"mp3converter/bench/internal/report"
 )
 
-// scaling is the letter of the case that compares numbers of workers, on the input of case e.
-const scaling = "w"
+const (
+	// scaling is the letter of the case that compares numbers of workers, on the input of another.
+	scaling      = "w"
+	scalingInput = "e"
+)
 
 // bench is one run.
 type bench struct {
-	self   string
-	tools  tools
-	store  *objectStore
-	report *report.Run
-	out    string
-	jobs   int
+	self    string
+	tools   tools
+	letters []string // of the cases; all of them when empty
+	inputs  string   // their folder
+	made    map[string]inputs.About
+	store   *objectStore
+	report  *report.Run
+	out     string
+	jobs    int
 }
 
 // say prints a line of progress.
@@ -36,37 +42,44 @@ func say(format string, args ...any) {
 	fmt.Fprintf(os.Stderr, time.Now().Format("15:04:05 ")+format+"\n", args...)
 }
 
-// measureAll runs the cases of those letters, all without any, and saves after each.
-func measureAll(ctx context.Context, letters []string, rounds int, out string) (_ *report.Run, err error) {
-	wanted := func(letter string) bool { return len(letters) == 0 || slices.Contains(letters, letter) }
+// newBench finds the tools and makes the inputs.
+func newBench(ctx context.Context, letters []string, out string) (*bench, error) {
 	all := inputs.All()
 	for _, letter := range letters {
 		if letter != scaling && !slices.ContainsFunc(all, func(in inputs.Input) bool { return in.Case == letter }) {
 			return nil, fmt.Errorf("there is no case %q", letter)
 		}
 	}
-	b := &bench{out: out}
+	b := &bench{letters: letters, out: out, made: map[string]inputs.About{}}
+	var err error
 	if b.self, err = os.Executable(); err != nil {
 		return nil, fmt.Errorf("find this program: %w", err)
 	}
 	if b.tools, err = findTools(ctx); err != nil {
 		return nil, err
 	}
-	cache, err := cacheDir()
-	if err != nil {
+	if b.inputs, err = cacheDir(); err != nil {
 		return nil, err
 	}
-	maker := inputs.Maker{FFmpeg: b.tools.naive, FFprobe: b.tools.ffprobe, Dir: cache, Progress: say}
-	made := map[string]inputs.About{}
-	for _, in := range all { // all of them before anything is measured
-		if wanted(in.Case) || in.Case == "e" && wanted(scaling) {
-			if made[in.Case], err = maker.Make(ctx, in); err != nil {
+	maker := inputs.Maker{FFmpeg: b.tools.naive, FFprobe: b.tools.ffprobe, Dir: b.inputs, Progress: say}
+	for _, in := range all {
+		if b.wants(in.Case) || in.Case == scalingInput && b.wants(scaling) {
+			if b.made[in.Case], err = maker.Make(ctx, in); err != nil {
 				return nil, err
 			}
 		}
 	}
-	if b.store, err = startStore(ctx, b.self, cache); err != nil {
-		return nil, err
+	return b, nil
+}
+
+func (b *bench) wants(letter string) bool {
+	return len(b.letters) == 0 || slices.Contains(b.letters, letter)
+}
+
+// measure runs the cases and saves after each.
+func (b *bench) measure(ctx context.Context, rounds int) (err error) {
+	if b.store, err = startStore(ctx, b.self, b.inputs); err != nil {
+		return err
 	}
 	defer func() {
 		cpu, stopped := b.store.stop()
@@ -78,19 +91,20 @@ func measureAll(ctx context.Context, letters []string, rounds int, out string) (
 		Workers: defaultWorkers, Rounds: rounds, Cases: []report.Case{},
 		Network: report.Network{LatencySeconds: link.Latency.Seconds(), JobBytes: link.Job, ConnBytes: link.Connection},
 	}
-	for _, in := range all {
-		if wanted(in.Case) {
-			if err := b.compare(ctx, in, made[in.Case], rounds); err != nil {
-				return nil, fmt.Errorf("case %s: %w", in.Case, err)
-			}
+	for _, in := range inputs.All() {
+		if !b.wants(in.Case) {
+			continue
+		}
+		if err := b.compare(ctx, in, b.made[in.Case], rounds); err != nil {
+			return fmt.Errorf("case %s: %w", in.Case, err)
 		}
 	}
-	if wanted(scaling) {
-		if err := b.scale(ctx, made["e"], rounds); err != nil {
-			return nil, fmt.Errorf("case %s: %w", scaling, err)
+	if b.wants(scaling) {
+		if err := b.scale(ctx, b.made[scalingInput], rounds); err != nil {
+			return fmt.Errorf("case %s: %w", scaling, err)
 		}
 	}
-	return b.report, nil
+	return nil
 }
 
 // compare converts one input both ways by turns.

@@ -75,7 +75,7 @@ func All() []Input {
 	talk.Kind, talk.Seed, talk.Seconds = sound.Talk, 2, 7200
 	clip.Seconds = 5
 	hd, camera := picture{"1280x720", 5_000_000}, picture{"1920x1080", 20_000_000}
-	small := picture{"640x360", 372_000}
+	small := picture{"640x360", 350_000}
 	return []Input{
 		{Case: "a", Title: "720p MP4, interleaved by the frame", Seconds: ten, picture: hd, sound: aac, ext: ".mp4", runs: [2]int{14_000, 20_000}},
 		{Case: "b", Title: "camera MP4, half-second chunks", Seconds: ten, picture: camera, sound: aac, ext: ".mp4", mux: strings.Fields(halfSecond), runs: [2]int{1100, 1400}},
@@ -153,6 +153,9 @@ func audioRuns(ctx context.Context, ffprobe, path string) (int, error) {
 	}
 	runs, end := 0, int64(-1)
 	for line := range strings.Lines(string(out)) {
+		if strings.TrimSpace(line) == "" {
+			continue // where ffprobe would tell of side data
+		}
 		var size, pos int64
 		if _, err := fmt.Sscanf(line, "%d,%d", &size, &pos); err != nil {
 			return 0, fmt.Errorf("read what ffprobe says of %s: %q: %w", path, line, err)
@@ -184,16 +187,19 @@ func (m *Maker) audio(ctx context.Context, t track) (string, error) {
 	return path, nil
 }
 
+// minBuffer holds a whole picture, in bits, when there is little to spend on it.
+const minBuffer = 300_000
+
 // video makes ten seconds of picture, at a bitrate that is padded where the picture does not need it.
 func (m *Maker) video(ctx context.Context, p picture) (string, error) {
 	path := filepath.Join(m.Dir, "picture-"+key(p)+".mp4")
 	if _, err := os.Stat(path); err == nil {
 		return path, nil
 	}
-	rate := fmt.Sprint(p.Bitrate)
+	rate, buffer := fmt.Sprint(p.Bitrate), fmt.Sprint(max(p.Bitrate/5, minBuffer))
 	err := m.make(ctx, path, nil, "-f", "lavfi", "-i", "testsrc2=size="+p.Size+":rate=25,noise=alls=12:allf=t:all_seed=1",
 		"-t", "10", "-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-g", "25", "-threads", "1",
-		"-b:v", rate, "-minrate", rate, "-maxrate", rate, "-bufsize", rate, "-x264-params", "nal-hrd=cbr")
+		"-b:v", rate, "-minrate", rate, "-maxrate", rate, "-bufsize", buffer, "-x264-params", "nal-hrd=cbr")
 	if err != nil {
 		return "", fmt.Errorf("make picture: %w", err)
 	}
