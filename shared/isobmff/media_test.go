@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"encoding/binary"
 	"errors"
 	"flag"
 	"fmt"
@@ -11,10 +12,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"mp3converter/shared/isobmff"
 )
@@ -253,4 +256,134 @@ func TestNotISO(t *testing.T) {
 	if n := o.requests.Load(); n != 1 {
 		t.Errorf("%d requests to find that out", n)
 	}
+}
+
+// withEmptyTrack is a file whose moov comes last, with a track without samples before all others.
+func withEmptyTrack(t testing.TB, data []byte) []byte {
+	t.Helper()
+	at := bytes.LastIndex(data, []byte("moov")) - 4
+	if at < 0 || at+int(binary.BigEndian.Uint32(data[at:])) != len(data) {
+		t.Fatal("moov does not come last")
+	}
+	empty := &audioTrack{
+		id: 99, timescale: 1000, handler: "meta", enabled: true,
+		stsd: box("stsd", u32(0, 1), box("mett", zeros(6), []byte{0, 1}, []byte("\x00text/plain\x00"))),
+	}
+	mvhd := at + 8 + int(binary.BigEndian.Uint32(data[at+8:]))
+	return slices.Concat(data[:at], box("moov", data[at+8:mvhd], empty.trak(), data[mvhd:]))
+}
+
+func TestEditListsAreTakenAsTheOriginals(t *testing.T) {
+	t.Parallel()
+	for name, args := range map[string]string{
+		"AAC":               picture + noise + h264 + "-c:a aac",
+		"AAC starting late": picture + "-itsoffset 1.3 " + noise + h264 + "-c:a aac",
+		"Opus":              noise48 + "-c:a libopus",
+		"MP3":               noise48 + "-c:a libmp3lame",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			data := withEmptyTrack(t, readFile(t, clip(t, "a.mp4", args)))
+			file := filepath.Join(t.TempDir(), "empty.mp4")
+			if err := os.WriteFile(file, data, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			for _, span := range []isobmff.Span{{}, {Start: 0, End: time.Second}} {
+				e, err := open(t, data).Extract(t.Context(), 0, span)
+				if err != nil {
+					t.Fatal(err)
+				}
+				got, want := decode(t, materialised(t, data, e), 0), decode(t, file, 0)
+				if len(got) < len(want) && e.Partial {
+					want = want[:len(got)]
+				}
+				if !bytes.Equal(got, want) || len(want) == 0 {
+					t.Errorf("decodes to %d bytes that differ from the original's %d", len(got), len(want))
+				}
+			}
+		})
+	}
+}
+
+func TestUnusualEditLists(t *testing.T) {
+	t.Parallel()
+	for _, codec := range []string{"aac", "pcm_s16le"} {
+		file := clip(t, "a.mov", noise+"-c:a "+codec)
+		original := readFile(t, file)
+		for name, edits := range map[string][][2]int{
+			"starts inside":          {{2000, 20000}},
+			"starts after a second":  {{1000, 60000}},
+			"ends inside":            {{1234, 0}},
+			"ends inside, with skip": {{1234, 1024}},
+			"two parts":              {{500, 0}, {500, 80000}},
+			"two parts, backwards":   {{500, 80000}, {500, 0}},
+			"with a pause":           {{500, 0}, {500, -1}, {500, 22050}},
+			"late and cut":           {{700, -1}, {900, 30000}},
+			"beyond the end":         {{500, 1 << 30}},
+			"no duration":            {{0, 1024}},
+			"only a pause":           {{500, -1}},
+		} {
+			t.Run(codec+" "+name, func(t *testing.T) {
+				t.Parallel()
+				data := withEdits(t, original, edits)
+				file := filepath.Join(t.TempDir(), "edits.mov")
+				if err := os.WriteFile(file, data, 0o600); err != nil {
+					t.Fatal(err)
+				}
+				want := decode(t, file, 0)
+				m := open(t, data)
+				e, err := m.Extract(t.Context(), 0, isobmff.Span{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if got := decode(t, materialised(t, data, e), 0); !bytes.Equal(got, want) {
+					t.Errorf("decodes to %d bytes that differ from the original's %d", len(got), len(want))
+				}
+				for _, span := range []isobmff.Span{{Start: 300 * time.Millisecond, End: 600 * time.Millisecond}, {Start: 500 * time.Millisecond, End: time.Hour}} {
+					e, err := m.Extract(t.Context(), 0, span)
+					if err != nil {
+						t.Fatal(err)
+					}
+					got := decode(t, materialised(t, data, e), 0)
+					size := 8 // bytes of a moment, stereo
+					start := min(len(want), size*int(span.Start*44100/time.Second))
+					end := min(len(want), size*int(span.End*44100/time.Second))
+					at := start - size*int(e.Skip)
+					if at < 0 && start == end {
+						continue
+					}
+					if at < 0 || len(got)-at < end-start {
+						t.Errorf("%v: decodes to %d bytes from %d on, too few for %d to %d", span, len(got), size*int(e.Skip), start, end)
+						continue
+					}
+					a, b := floats(got[at:at+end-start]), floats(want[start:end])
+					if d := distance(a, b); len(b) > 0 && !(d < 0.05) {
+						t.Errorf("%v: differs from the original by %g", span, d)
+					}
+				}
+			})
+		}
+	}
+}
+
+// withEdits is a file whose moov comes last, with another edit list in its only track.
+func withEdits(t testing.TB, data []byte, edits [][2]int) []byte {
+	t.Helper()
+	elst := u32(0, uint32(len(edits)))
+	for _, e := range edits {
+		elst = append(elst, u32(uint32(e[0]), uint32(e[1]), 1<<16)...)
+	}
+	out := bytes.Clone(data)
+	at := 0
+	for _, kind := range []string{"moov", "trak", "edts"} { // from the outside to the inside
+		at += bytes.Index(out[at:], []byte(kind))
+	}
+	edts := at - 4
+	old := int(binary.BigEndian.Uint32(out[edts:]))
+	fresh := box("edts", box("elst", elst))
+	for _, kind := range []string{"moov", "trak"} {
+		i := bytes.LastIndex(out[:edts], []byte(kind)) - 4
+		binary.BigEndian.PutUint32(out[i:], uint32(int(binary.BigEndian.Uint32(out[i:]))+len(fresh)-old))
+	}
+	return slices.Concat(out[:edts], fresh, out[edts+old:])
 }

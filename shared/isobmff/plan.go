@@ -19,7 +19,7 @@ type Costs struct {
 	PerConnection float64
 	// Parallel is how many requests are under way at once: 16.
 	Parallel int
-	// Block is the longest request, in bytes: 4 MiB.
+	// Block is the longest request, in bytes: 4 MiB, and at least 64 KiB; more in a file of terabytes.
 	Block int64
 	// USDPerRequest is the price of a request: 4e-7.
 	USDPerRequest float64
@@ -102,17 +102,24 @@ func Plan(want []source.Extent, size int64, costs Costs) Fetch {
 	if len(want) == 0 {
 		return best
 	}
-	chosen, first := int64(0), true
-	for _, gap := range gaps(c) {
-		e := c.estimate(coalesced(want, gap, c.Block, nil))
-		if first || e.USD < best.Estimate.USD {
-			best.Estimate, chosen, first = e, gap, false
+	// More requests than this are no plan but a burden; only pieces of terabytes come near.
+	c.Block = max(c.Block, size>>20)
+	chosen, block, first := int64(0), c.Block, true
+	try := func(gap, length int64) {
+		if e := c.estimate(coalesced(want, gap, length, nil)); first || e.USD < best.Estimate.USD {
+			best.Estimate, chosen, block, first = e, gap, length, false
 		}
+	}
+	for _, gap := range gaps(c) {
+		try(gap, c.Block)
+	}
+	for length := c.Block / 2; length >= c.Block/16; length /= 2 { // a short run comes sooner in several requests
+		try(chosen, length)
 	}
 	runs := 0
 	best.Extents = make([]source.Extent, 0, best.Estimate.Requests)
-	coalesced(want, chosen, c.Block, func(e source.Extent) {
-		best.Extents = blocks(best.Extents, e, c.Block)
+	coalesced(want, chosen, block, func(e source.Extent) {
+		best.Extents = blocks(best.Extents, e, block)
 		runs++
 	})
 	best.Streamed = runs == 1
