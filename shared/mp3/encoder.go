@@ -1,9 +1,6 @@
 package mp3
 
-import (
-	"encoding/binary"
-	"strings"
-)
+import "encoding/binary"
 
 // Method is how an encoder spent bits, by the numbers of the LAME tag.
 type Method uint8
@@ -131,7 +128,7 @@ func parseExtension(b []byte) (e EncoderInfo, g Gapless, ok bool) {
 		}
 	}
 	return EncoderInfo{
-		Name:            strings.TrimRight(string(name), " "),
+		Name:            string(name),
 		Method:          Method(b[9] & 0xf),
 		Lowpass:         int(b[10]) * 100,
 		Peak:            binary.BigEndian.Uint32(b[11:]),

@@ -46,111 +46,102 @@ func (s *SideInfo) Bits() int {
 
 // fields walks the side information in the order of the bit stream. One walk both reads and writes, so the two cannot
 // differ.
-func (s *SideInfo) fields(h Header, io bitIO) {
+func (s *SideInfo) fields(h Header, c *cursor) {
 	begin, private, compress := 8, h.Channels(), 9
 	if h.Version == MPEG1 {
 		begin, private, compress = 9, 7-2*h.Channels(), 4
 	}
-	io.int(&s.MainDataBegin, begin)
-	io.int(&s.Private, private)
+	c.int(&s.MainDataBegin, begin)
+	c.int(&s.Private, private)
 	if h.Version == MPEG1 {
 		for ch := range h.Channels() {
 			scfsi := int(s.SCFSI[ch])
-			io.int(&scfsi, 4)
+			c.int(&scfsi, 4)
 			s.SCFSI[ch] = uint8(scfsi)
 		}
 	}
 	for gr := range h.Granules() {
 		for ch := range h.Channels() {
-			s.Granules[gr][ch].fields(h, io, compress)
+			s.Granules[gr][ch].fields(h, c, compress)
 		}
 	}
 }
 
-func (g *Granule) fields(h Header, io bitIO, compress int) {
-	io.int(&g.Part23Length, 12)
-	io.int(&g.BigValues, 9)
-	io.int(&g.GlobalGain, 8)
-	io.int(&g.ScalefacCompress, compress)
-	io.bool(&g.WindowSwitching)
+func (g *Granule) fields(h Header, c *cursor, compress int) {
+	c.int(&g.Part23Length, 12)
+	c.int(&g.BigValues, 9)
+	c.int(&g.GlobalGain, 8)
+	c.int(&g.ScalefacCompress, compress)
+	c.bool(&g.WindowSwitching)
 	if g.WindowSwitching {
-		io.int(&g.BlockType, 2)
-		io.bool(&g.Mixed)
+		c.int(&g.BlockType, 2)
+		c.bool(&g.Mixed)
 		for i := range 2 {
-			io.int(&g.TableSelect[i], 5)
+			c.int(&g.TableSelect[i], 5)
 		}
 		for i := range g.SubblockGain {
-			io.int(&g.SubblockGain[i], 3)
+			c.int(&g.SubblockGain[i], 3)
 		}
 	} else {
 		for i := range g.TableSelect {
-			io.int(&g.TableSelect[i], 5)
+			c.int(&g.TableSelect[i], 5)
 		}
-		io.int(&g.Region0, 4)
-		io.int(&g.Region1, 3)
+		c.int(&g.Region0, 4)
+		c.int(&g.Region1, 3)
 	}
 	if h.Version == MPEG1 {
-		io.bool(&g.Preflag)
+		c.bool(&g.Preflag)
 	}
-	io.bool(&g.ScalefacScale)
-	io.bool(&g.Count1TableSelect)
+	c.bool(&g.ScalefacScale)
+	c.bool(&g.Count1TableSelect)
 }
 
-// bitIO reads fields from bits, or writes them.
-type bitIO interface {
-	int(v *int, bits int)
-	bool(v *bool)
+// cursor reads fields from bits, or writes them.
+type cursor struct {
+	data  []byte
+	at    int // in bits
+	write bool
 }
 
-type bitReader struct {
-	data []byte
-	at   int // in bits
-}
-
-func (r *bitReader) int(v *int, bits int) {
-	*v = 0
-	for range bits {
-		*v = *v<<1 | int(r.data[r.at>>3]>>(7-r.at&7)&1)
-		r.at++
-	}
-}
-
-func (r *bitReader) bool(v *bool) {
-	var i int
-	r.int(&i, 1)
-	*v = i == 1
-}
-
-type bitWriter struct {
-	data []byte
-	at   int // in bits
-}
-
-func (w *bitWriter) int(v *int, bits int) {
-	for i := bits - 1; i >= 0; i-- {
-		mask := byte(1) << (7 - w.at&7)
-		if *v>>i&1 == 1 {
-			w.data[w.at>>3] |= mask
-		} else {
-			w.data[w.at>>3] &^= mask
+// int is one field of at most 16 bits, most significant first.
+func (c *cursor) int(v *int, bits int) {
+	first, window := c.data[c.at>>3:], uint32(0)
+	for i := range 3 {
+		window <<= 8
+		if i < len(first) {
+			window |= uint32(first[i])
 		}
-		w.at++
+	}
+	shift := 24 - c.at&7 - bits
+	mask := uint32(1)<<bits - 1
+	c.at += bits
+	if !c.write {
+		*v = int(window >> shift & mask)
+		return
+	}
+	window = window&^(mask<<shift) | uint32(*v)&mask<<shift
+	for i := range min(3, len(first)) {
+		first[i] = byte(window >> (16 - 8*i))
 	}
 }
 
-func (w *bitWriter) bool(v *bool) {
+func (c *cursor) bool(v *bool) {
 	i := int(bit(*v))
-	w.int(&i, 1)
+	c.int(&i, 1)
+	*v = i == 1
 }
 
 // ParseSideInfo reads the side information of a whole frame with this header. It refuses what no decoder can follow:
 // more big values than a granule has lines, or a window switch to the normal window.
 func ParseSideInfo(h Header, frame []byte) (SideInfo, error) {
 	var s SideInfo
+	if h.Layer != 3 {
+		return s, fmt.Errorf("%w: layer %d has no side information", ErrFrame, h.Layer)
+	}
 	if len(frame) < h.MainDataAt() {
 		return s, fmt.Errorf("%w: %d bytes cannot hold the side information", ErrFrame, len(frame))
 	}
-	s.fields(h, &bitReader{data: frame[h.sideInfoAt():]})
+	s.fields(h, &cursor{data: frame[h.sideInfoAt():]})
 	for gr := range s.Granules {
 		for ch := range s.Granules[gr] {
 			switch g := &s.Granules[gr][ch]; {
@@ -166,6 +157,6 @@ func ParseSideInfo(h Header, frame []byte) (SideInfo, error) {
 
 // Put writes the side information into a whole frame with this header, and makes the frame's CRC right.
 func (s *SideInfo) Put(h Header, frame []byte) {
-	s.fields(h, &bitWriter{data: frame[h.sideInfoAt():]})
+	s.fields(h, &cursor{data: frame[h.sideInfoAt():h.MainDataAt()], write: true})
 	putCRC(h, frame)
 }
