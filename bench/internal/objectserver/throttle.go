@@ -9,9 +9,9 @@ import (
 )
 
 const (
-	// quantum is how many bytes pass between two looks at the clock: few enough to be smooth (5 ms at 25 MB/s), enough
+	// quantum is how many bytes pass between two looks at the clock: few enough to be smooth (10 ms at 25 MB/s), enough
 	// to cost next to no processor time.
-	quantum = 128 << 10
+	quantum = 256 << 10
 	// slack is how much lateness is made up for. Sleeps end late, more so on a busy machine; without it every quantum
 	// would lose what its sleep overslept.
 	slack = 20 * time.Millisecond
