@@ -256,6 +256,32 @@ func TestTheFirstPartIsSentBesideTheLast(t *testing.T) {
 	}
 }
 
+func TestPartsOfAnyLastSize(t *testing.T) {
+	t.Parallel()
+	const part = 5 << 20
+	// Beside the parts: beginning and completing, unless there is but one.
+	for size, want := range map[int]int{0: 1, part - 1: 1, part: 1, part + 1: 4, 2 * part: 4, 2*part + 1: 5, 5 * part: 7} {
+		t.Run(fmt.Sprintf("%d bytes", size), func(t *testing.T) {
+			t.Parallel()
+			s := &storage{}
+			result := s.bucket(t).Create(t.Context(), "k")
+			body := make([]byte, size)
+			for i := range body {
+				body[i] = byte(i >> 8)
+			}
+			if _, err := result.WriteAt(body, 0); err != nil {
+				t.Fatal(err)
+			}
+			if requests, err := result.Commit(); err != nil || requests != want {
+				t.Errorf("%d requests, want %d, error %v", requests, want, err)
+			}
+			if !bytes.Equal(s.complete, body) {
+				t.Errorf("what is there has %d bytes and is not what was written", len(s.complete))
+			}
+		})
+	}
+}
+
 func TestUploadsThatFailLeaveNoParts(t *testing.T) {
 	t.Parallel()
 	for name, spoilt := range map[string]func(r *http.Request) bool{
