@@ -14,6 +14,7 @@ import (
 	"encoding/xml"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"net/http"
@@ -65,8 +66,7 @@ func New(objects, puts string, link Link, log *slog.Logger) (*Server, error) {
 	}
 	to, err := os.OpenRoot(puts)
 	if err != nil {
-		from.Close()
-		return nil, fmt.Errorf("open store: %w", err)
+		return nil, fmt.Errorf("open store: %w", errors.Join(err, from.Close()))
 	}
 	return &Server{objects: from, puts: to, link: link, log: log, buckets: map[string]*bucket{}}, nil
 }
@@ -212,7 +212,7 @@ func (s *Server) get(w http.ResponseWriter, r *http.Request, b *bucket, key stri
 	if r.Method == http.MethodHead || length == 0 {
 		return
 	}
-	if _, err := f.Seek(from, 0); err != nil {
+	if _, err := f.Seek(from, io.SeekStart); err != nil {
 		s.log.ErrorContext(r.Context(), "seek object", "key", key, "error", err)
 		return
 	}
@@ -284,7 +284,7 @@ func answer(w http.ResponseWriter, r *http.Request, status int, body any) {
 	}
 }
 
-// timeouts of a server on loopback: generous, for a machine that is kept busy.
+// headerTimeout is generous: the machine is kept busy.
 const headerTimeout = 30 * time.Second
 
 // HTTP returns the server to be run on a listener.

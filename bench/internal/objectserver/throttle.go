@@ -2,6 +2,7 @@ package objectserver
 
 import (
 	"context"
+	"errors"
 	"io"
 	"os"
 	"sync"
@@ -93,18 +94,19 @@ func (w *wire) receive(ctx context.Context, dst io.Writer, src io.Reader) (int64
 	var got, owed int64
 	for {
 		n, err := src.Read(buf)
+		end := errors.Is(err, io.EOF)
 		if _, failed := dst.Write(buf[:n]); failed != nil {
 			return got, failed
 		}
 		got += int64(n)
 		owed += int64(n)
-		if owed >= quantum || err == io.EOF {
+		if owed >= quantum || end {
 			if err := w.pass(ctx, owed); err != nil {
 				return got, err
 			}
 			owed = 0
 		}
-		if err == io.EOF {
+		if end {
 			return got, nil
 		}
 		if err != nil {

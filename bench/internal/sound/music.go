@@ -7,17 +7,16 @@ import (
 
 // band plays chords, a bass, a tune and drums, made up as it goes.
 type band struct {
-	random  *rand.Rand
-	beat    int64 // frames a half beat has
-	until   int64 // frames to the next
-	count   int   // of half beats
-	root    int   // of the chord, as a MIDI note
-	minor   bool
-	notes   []note
-	hat     drum
-	snare   drum
-	kick    partial
-	kickEnd float64
+	random *rand.Rand
+	beat   int64 // frames a half beat has
+	until  int64 // frames to the next
+	count  int   // of half beats
+	root   int   // of the chord, as a MIDI note
+	minor  bool
+	notes  []note
+	hat    drum
+	snare  drum
+	kick   partial
 }
 
 // note is a sum of partials, each a rotating vector that shrinks.
