@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"math"
 	"os"
 	"path/filepath"
@@ -80,10 +79,18 @@ func TestBothWaysConvertAndAreMeasured(t *testing.T) {
 	if _, err := os.Stat(b.store.puts); !os.IsNotExist(err) {
 		t.Errorf("the server left its folder behind: %v", err)
 	}
-	if used, out, err := b.process(t.Context(), []string{"ours", "-ffmpeg", b.tools.ours, "-file", about.Path}); err != nil || used.Disk > 0 {
-		t.Errorf("from a file: %+v, %q, %v", used, out, err)
-	} else if n, err := fmt.Sscan(out, new(int64), new(int64), new(int64)); n != 3 {
-		t.Errorf("from a file it printed %q: %v", out, err)
+	b.out = t.TempDir()
+	if err := b.scale(t.Context(), about, 1); err != nil {
+		t.Fatal(err)
+	}
+	saved, err := report.Load(b.out)
+	if err != nil || len(saved.Cases) != len(workerCounts)-1 {
+		t.Fatalf("saved %+v, %v", saved, err)
+	}
+	for _, c := range saved.Cases {
+		if c.Ours.Wall <= 0 || c.Ours.Tmp > 0 || c.Ours.OutBytes != c.Naive.OutBytes || c.Ratio.Wall == nil {
+			t.Errorf("%s: %+v", c.Name, c)
+		}
 	}
 }
 
