@@ -35,10 +35,13 @@ const (
 	sector = 512
 )
 
-// Run starts the command and returns when it has ended. temp is its folder for temporary files.
+// Run starts the command, made with exec.CommandContext, and returns when it has ended. temp is its folder for
+// temporary files. When the command's context ends, what it has started in its process group ends with it.
 //
 // The kernel passes a process's memory peak on to its children, so the caller must be smaller than what it measures.
 func Run(ctx context.Context, cmd *exec.Cmd, temp string) (Usage, error) {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	began := time.Now()
 	if err := cmd.Start(); err != nil {
 		return Usage{}, fmt.Errorf("start %s: %w", cmd.Path, err)

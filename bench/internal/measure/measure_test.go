@@ -2,6 +2,7 @@ package measure_test
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -28,6 +29,14 @@ func TestMain(m *testing.M) {
 		}
 	case "child":
 		burn()
+	case "sleeper": // holds the pipe open until somebody ends it
+		fmt.Println("asleep")
+		time.Sleep(time.Hour)
+	case "sleeper's parent":
+		cmd := exec.Command(os.Args[0])
+		cmd.Env = append(os.Environ(), role+"=sleeper")
+		cmd.Stdout = os.Stdout
+		_ = cmd.Run()
 	}
 }
 
@@ -72,4 +81,25 @@ func TestAProgramThatFailsIsAnError(t *testing.T) {
 	if used, err := measure.Run(t.Context(), cmd, ""); err == nil {
 		t.Errorf("measured %+v", used)
 	}
+}
+
+func TestWhatChildrenStartedEndsWithTheContext(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	out := &awaited{cancel: cancel}
+	cmd := exec.CommandContext(ctx, os.Args[0])
+	cmd.Env = append(os.Environ(), role+"=sleeper's parent")
+	cmd.Stdout = out // a pipe that the sleeper keeps open, and Run waits for
+	if _, err := measure.Run(ctx, cmd, ""); err == nil {
+		t.Error("a program that was killed ended well")
+	}
+}
+
+// awaited calls cancel once something is written.
+type awaited struct{ cancel context.CancelFunc }
+
+func (a *awaited) Write(p []byte) (int, error) {
+	a.cancel()
+	return len(p), nil
 }
