@@ -38,7 +38,11 @@ func findTools(ctx context.Context) (tools, error) {
 		t.ours = filepath.Join(dir, "bin", "ffmpeg")
 	}
 	if t.ours == "" {
-		cmd := exec.CommandContext(ctx, "layers/ffmpeg/build.sh")
+		arch := "x86_64"
+		if runtime.GOARCH == "arm64" {
+			arch = "arm64"
+		}
+		cmd := exec.CommandContext(ctx, "layers/ffmpeg/build.sh", "--arch", arch)
 		cmd.Stderr = os.Stderr
 		out, err := cmd.Output()
 		if err != nil {
