@@ -27,7 +27,8 @@ type Copied struct {
 
 // Copier takes the bytes of an MP3 stream, as a file or a container has them, and passes on its frames, so that they
 // form a valid stream by themselves. It drops tags, junk between frames and the header frame, whose contents it takes
-// over. It keeps a bounded number of bytes.
+// over. A header frame further on, as files that were joined have, is to every decoder a frame of silence, and stays.
+// It keeps a bounded number of bytes.
 //
 // A frame whose main data is not all there would be muted by some decoders and make noise in others: because the
 // stream was cut off before it, because frames were lost in junk, or because it is damaged. It is passed on as silence

@@ -1,6 +1,9 @@
 package mp3
 
-import "encoding/binary"
+import (
+	"bytes"
+	"encoding/binary"
+)
 
 // Gapless says how many samples at the start and the end of the frames are the encoder's, not the sound's.
 type Gapless struct {
@@ -57,12 +60,8 @@ func (g Gapless) samples(all int64) int64 {
 // ReadInfo reads the header frame from an MP3's first bytes, behind its ID3v2 tags. It is false if the first frame is
 // none, or lies beyond head.
 func ReadInfo(head []byte) (Info, bool) {
-	for {
-		n := TagSize(head)
-		if n == 0 {
-			break
-		}
-		head = head[min(n, len(head)):]
+	for n := TagSize(head); n > 0; n = TagSize(head) {
+		head = bytes.TrimLeft(head[min(n, len(head)):], "\x00") // some tags' padding is not counted
 	}
 	h, err := ParseHeader(head)
 	if err != nil || h.Layer != 3 {

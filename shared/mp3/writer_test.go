@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"testing"
 
 	"mp3converter/shared/mp3"
@@ -81,29 +79,27 @@ func TestLAMEInfoIsWhatLAMEWrites(t *testing.T) {
 
 func TestHeaderFrameFitsWhateverTheFrames(t *testing.T) {
 	t.Parallel()
-	for _, rate := range []int{8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000} {
-		for _, channels := range []int{1, 2} {
-			kbps := 32
-			if rate < 32000 {
-				kbps = 8
-			}
-			t.Run(fmt.Sprintf("%d Hz %d channels %d kbit", rate, channels, kbps), func(t *testing.T) {
-				t.Parallel()
-				source := clip(t, "a.mp3", fmt.Sprintf("%s-t 1 -ar %d -ac %d -c:a libmp3lame -b:a %dk -write_xing 0 -id3v2_version 0", sound, rate, channels, kbps))
-				for _, method := range []mp3.Method{mp3.MethodUnknown, mp3.MethodCBR, mp3.MethodMTRH} {
-					got, result := written(t, split(t, source), mp3.Options{Method: method}, mp3.EndInfo{
-						Encoder: mp3.LAMECBR(kbps, mp3.JointStereo, rate), Gapless: mp3.Gapless{Known: true, Delay: 576, Padding: 700}})
-					checked(t, split(t, got))
-					info, ok := mp3.ReadInfo(got)
-					if !ok || info.Samples() != result.Samples || info.Frames != result.Frames || info.Bytes != result.Bytes {
-						t.Errorf("info %+v, result %+v", info, result)
-					}
-					if samples := int64(len(pcm(t, got)) / 2 / channels); samples != result.Samples {
-						t.Errorf("ffmpeg decodes %d samples, want %d", samples, result.Samples)
-					}
-				}
-			})
+	for i, rate := range []int{8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000} {
+		channels, kbps := 1+i%2, 32
+		if rate < 32000 {
+			kbps = 8
 		}
+		t.Run(fmt.Sprintf("%d Hz %d channels %d kbit", rate, channels, kbps), func(t *testing.T) {
+			t.Parallel()
+			source := clip(t, "a.mp3", fmt.Sprintf("%s-t 1 -ar %d -ac %d -c:a libmp3lame -b:a %dk -write_xing 0 -id3v2_version 0", sound, rate, channels, kbps))
+			for _, method := range []mp3.Method{mp3.MethodCBR, mp3.MethodMTRH} {
+				got, result := written(t, split(t, source), mp3.Options{Method: method}, mp3.EndInfo{
+					Encoder: mp3.LAMECBR(kbps, mp3.JointStereo, rate), Gapless: mp3.Gapless{Known: true, Delay: 576, Padding: 700}})
+				checked(t, split(t, got))
+				info, ok := mp3.ReadInfo(got)
+				if !ok || info.Samples() != result.Samples || info.Frames != result.Frames || info.Bytes != result.Bytes {
+					t.Errorf("info %+v, result %+v", info, result)
+				}
+				if samples := int64(len(pcm(t, got)) / 2 / channels); samples != result.Samples {
+					t.Errorf("ffmpeg decodes %d samples, want %d", samples, result.Samples)
+				}
+			}
+		})
 	}
 }
 
@@ -235,7 +231,5 @@ func TestWriterWritesLargePieces(t *testing.T) {
 	if dst.most < 60_000 || dst.most > 70_000 {
 		t.Errorf("longest write has %d bytes", dst.most)
 	}
-	if file := filepath.Join(t.TempDir(), "a.mp3"); os.WriteFile(file, dst.data, 0o600) == nil {
-		checked(t, split(t, dst.data))
-	}
+	checked(t, split(t, dst.data))
 }
