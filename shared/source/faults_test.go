@@ -69,7 +69,7 @@ func inBubble(t *testing.T, object func() *sourcetest.Object, cfg source.Config,
 	}
 }
 
-// now and then says of one request in three that it is to go wrong, never of one that repeats what went wrong.
+// nowAndThen says that one request in three is to go wrong.
 func nowAndThen(n int) bool { return n%3 == 1 }
 
 var errDown = errors.New("503 slow down")
