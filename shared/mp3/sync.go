@@ -78,7 +78,13 @@ func (f *framer) next() (Header, []byte, error) {
 			return Header{}, nil, nil
 		case found == no:
 			f.junk = f.junk || rest[0] != 0 // zeros are common padding behind tags
-			f.drop(1)
+			n := 1
+			if f.junk { // then only a sync word ends it
+				if n += bytes.IndexByte(rest[1:], 0xff); n == 0 {
+					n = len(rest)
+				}
+			}
+			f.drop(n)
 			continue
 		}
 		f.at += h.Size()

@@ -143,6 +143,22 @@ func TestTOCIsExactHoweverLongTheFile(t *testing.T) {
 	}
 }
 
+func TestMoreBytesThanAHeaderCanSay(t *testing.T) {
+	t.Parallel()
+	w := mp3.NewWriter(&tail{}, mp3.Options{})
+	for range 10 {
+		if err := w.WriteFrames(silentFrame()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	mp3.Pretend(w, 5<<30)
+	gapless := mp3.Gapless{Known: true, Delay: 576, Padding: 1000}
+	info, ok := mp3.ReadInfo(mp3.HeaderFrame(w, mp3.EndInfo{Encoder: mp3.LAMECBR(32, mp3.Mono, 48000), Gapless: gapless}))
+	if !ok || info.Bytes != 0 || info.Frames != 10 || info.Gapless != gapless {
+		t.Errorf("%+v, %v", info, ok)
+	}
+}
+
 // tail is a destination that forgets.
 type tail struct{ largest int }
 
