@@ -5,7 +5,6 @@ package measure
 import (
 	"context"
 	"fmt"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -128,17 +127,19 @@ func resident(pid int) int64 {
 	return pages * int64(os.Getpagesize())
 }
 
-// size sums up the files in a folder.
+// size sums up the files in a folder. What vanishes meanwhile does not count.
 func size(dir string) int64 {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return 0
+	}
 	var sum int64
-	_ = filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error { // what vanishes meanwhile does not count
-		if err != nil || !d.Type().IsRegular() {
-			return nil
-		}
-		if info, err := d.Info(); err == nil {
+	for _, e := range entries {
+		if e.IsDir() {
+			sum += size(filepath.Join(dir, e.Name()))
+		} else if info, err := e.Info(); err == nil {
 			sum += info.Size()
 		}
-		return nil
-	})
+	}
 	return sum
 }
