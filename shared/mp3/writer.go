@@ -122,23 +122,37 @@ func (w *Writer) start(h Header) {
 }
 
 func (w *Writer) write(b []byte) error {
-	w.buf = append(w.buf, b...)
-	if len(w.buf) < flushSize {
-		return nil
+	if len(b) < flushSize {
+		w.buf = append(w.buf, b...)
+		if len(w.buf) < flushSize {
+			return nil
+		}
+		b = nil
 	}
-	return w.flush()
+	if err := w.flush(); err != nil {
+		return err
+	}
+	return w.writeOut(b)
 }
 
 func (w *Writer) flush() error {
-	n, err := w.dst.WriteAt(w.buf, w.offset)
+	err := w.writeOut(w.buf)
+	w.buf = w.buf[:0]
+	if cap(w.buf) > 4*flushSize { // it held a tag with a picture
+		w.buf = nil
+	}
+	return err
+}
+
+func (w *Writer) writeOut(b []byte) error {
+	if len(b) == 0 {
+		return nil
+	}
+	n, err := w.dst.WriteAt(b, w.offset)
 	if err != nil {
 		return fmt.Errorf("write MP3: %w", err)
 	}
 	w.offset += int64(n)
-	w.buf = w.buf[:0]
-	if cap(w.buf) > 4*flushSize {
-		w.buf = nil
-	}
 	return nil
 }
 

@@ -234,18 +234,24 @@ func TestWriterRefusesImpossibleGaps(t *testing.T) {
 
 func TestWriterWritesLargePieces(t *testing.T) {
 	t.Parallel()
-	dst := &destination{t: t}
-	w := mp3.NewWriter(dst, mp3.Options{})
-	for range 5000 {
-		if err := w.WriteFrames(silentFrame()); err != nil {
+	for batch, most := range map[int]int{1: 70_000, 100: 80_000, 1000: 96_000} {
+		dst := &destination{t: t}
+		w := mp3.NewWriter(dst, mp3.Options{Tag: mp3.Tag{Title: "x"}})
+		for range 5000 / batch {
+			if err := w.WriteFrames(bytes.Repeat(silentFrame(), batch)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		result, err := w.Finish(mp3.EndInfo{})
+		if err != nil {
 			t.Fatal(err)
 		}
+		if dst.most < 60_000 || dst.most > most {
+			t.Errorf("by %d frames: longest write has %d bytes", batch, dst.most)
+		}
+		frames := split(t, dst.data)
+		if checked(t, frames); len(frames) != 5001 || result.Bytes != int64(len(dst.data)) {
+			t.Errorf("by %d frames: %d frames in %d bytes, result %+v", batch, len(frames), len(dst.data), result)
+		}
 	}
-	if _, err := w.Finish(mp3.EndInfo{}); err != nil {
-		t.Fatal(err)
-	}
-	if dst.most < 60_000 || dst.most > 70_000 {
-		t.Errorf("longest write has %d bytes", dst.most)
-	}
-	checked(t, split(t, dst.data))
 }
