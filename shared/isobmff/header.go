@@ -14,6 +14,8 @@ import (
 func (x *extraction) header(audioBytes int64) []byte {
 	h := headerWriter{x: x, large: audioBytes > math.MaxUint32-1<<28} // the header itself is never that long
 	w := &h.w
+	length := 64<<10 + 8*int(x.sound.fragments.count) + len(x.sound.table.sizes) + len(x.sound.table.times) + 8*x.sound.table.chunks()
+	w.p = make([]byte, 0, length) // about; the rest is a matter of growing
 	w.raw(x.movie.ftyp)
 	w.box("moov", h.movie)
 	h.fragment()

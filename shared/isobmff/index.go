@@ -30,13 +30,13 @@ const (
 // An index, at the start (sidx) or at the end (mfra), is taken as a hint only: it cuts the file into regions, which are
 // walked at the same time, each box by box; every walk must end exactly where the next region begins. So an index that
 // lists too little costs time, and one that lies is found out.
-func (f *file) fragments(from int64, opts Options) ([]moof, error) {
-	cuts, err := f.segments(from)
+func (f *file) fragments(ctx context.Context, from int64, opts Options) ([]moof, error) {
+	cuts, err := f.segments(ctx, from)
 	if err != nil {
 		return nil, err
 	}
 	if len(cuts) == 0 {
-		if cuts, err = f.randomAccess(from); err != nil {
+		if cuts, err = f.randomAccess(ctx, from); err != nil {
 			return nil, err
 		}
 	}
@@ -50,15 +50,15 @@ func (f *file) fragments(from int64, opts Options) ([]moof, error) {
 	if w.tooDear(int64(w.regions)) {
 		return nil, fallback("reading its %d fragments would cost more than reading the file", w.regions)
 	}
-	return w.all(f.ctx, cuts)
+	return w.all(ctx, cuts)
 }
 
 // segments finds the segment indexes (ISO 14496-12 §8.16.3) between the movie box and the first fragment, and returns
 // where they say that segments begin.
-func (f *file) segments(from int64) ([]int64, error) {
+func (f *file) segments(ctx context.Context, from int64) ([]int64, error) {
 	var cuts []int64
 	for offset, boxes := from, 0; boxes < 64; boxes++ {
-		p, err := f.peek(offset, 16)
+		p, err := f.peek(ctx, offset, 16)
 		if err != nil {
 			return nil, err
 		}
@@ -67,7 +67,7 @@ func (f *file) segments(from int64) ([]int64, error) {
 			return cuts, nil
 		}
 		if kind == "sidx" && len(cuts) == 0 {
-			if cuts, err = f.segmentIndexes(source.Extent{Offset: offset, Length: size}); err != nil {
+			if cuts, err = f.segmentIndexes(ctx, source.Extent{Offset: offset, Length: size}); err != nil {
 				return nil, err
 			}
 		}
@@ -77,7 +77,7 @@ func (f *file) segments(from int64) ([]int64, error) {
 }
 
 // segmentIndexes reads an index and those it refers to, level by level.
-func (f *file) segmentIndexes(top source.Extent) ([]int64, error) {
+func (f *file) segmentIndexes(ctx context.Context, top source.Extent) ([]int64, error) {
 	var cuts []int64
 	level := []source.Extent{top}
 	for depth := 0; len(level) > 0; depth++ {
@@ -90,7 +90,7 @@ func (f *file) segmentIndexes(top source.Extent) ([]int64, error) {
 				return nil, fallback("its index is too long")
 			}
 		}
-		p, err := readExtents(f.ctx, f.r, level, 16)
+		p, err := readExtents(ctx, f.r, level, 16)
 		if err != nil {
 			return nil, err
 		}
@@ -147,8 +147,8 @@ func segmentIndex(p []byte, anchor, fileSize int64) (media []int64, nested []sou
 
 // randomAccess finds the index at the end of the file (ISO 14496-12 §8.8.9 to §8.8.11) and returns where it says that
 // fragments begin; nothing, when there is none.
-func (f *file) randomAccess(from int64) ([]int64, error) {
-	tail, err := f.peek(max(from, f.size-16), 16)
+func (f *file) randomAccess(ctx context.Context, from int64) ([]int64, error) {
+	tail, err := f.peek(ctx, max(from, f.size-16), 16)
 	if err != nil {
 		return nil, err
 	}
@@ -161,7 +161,7 @@ func (f *file) randomAccess(from int64) ([]int64, error) {
 	if length < 8+16 || length > maxMfra || length > f.size-from {
 		return nil, nil
 	}
-	p, err := f.load(f.size-length, length)
+	p, err := f.load(ctx, f.size-length, length)
 	if err != nil {
 		return nil, err
 	}
@@ -212,8 +212,32 @@ type walker struct {
 	regions    int
 	budget     atomic.Int64 // bytes of fragment boxes that may still come
 	guess      atomic.Int64 // how long the next one will be
-	requests   atomic.Int64
-	walked     atomic.Int64 // bytes of the file
+
+	mu               sync.Mutex
+	requests, walked int64 // so far, and over how many bytes of the file
+}
+
+// progress counts what a step took, and says whether to give up.
+func (w *walker) progress(requests, walked int64) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.requests += requests
+	w.walked += walked
+	if w.requests <= trialWalk || requests == 0 {
+		return nil
+	}
+	if share := float64(w.size-w.from) / float64(w.walked); w.tooDear(int64(float64(w.requests) * share)) {
+		return fallback("looking for its fragments would cost more than reading the file")
+	}
+	return nil
+}
+
+// window is the part of the file that was read last in a region, and how many requests have been made since the last
+// step.
+type window struct {
+	p        []byte
+	at       int64
+	requests int64
 }
 
 // tooDear says whether so many requests for fragments, and as many for the sound in them, cost more than reading on.
@@ -263,10 +287,9 @@ func (w *walker) all(ctx context.Context, cuts []int64) ([]moof, error) {
 // region walks the boxes from start to end.
 func (w *walker) region(ctx context.Context, start, end int64) ([]moof, error) {
 	var found []moof
-	var buf []byte
-	at := start // of buf
+	var buf window
 	for pos := start; pos < end; {
-		p, err := w.read(ctx, &buf, &at, pos, 16)
+		p, err := w.read(ctx, &buf, pos, 16)
 		if err != nil {
 			return nil, err
 		}
@@ -287,32 +310,31 @@ func (w *walker) region(ctx context.Context, start, end int64) ([]moof, error) {
 			if w.budget.Add(-size-64) < 0 {
 				return nil, fallback("its fragments have too many headers")
 			}
-			if p, err = w.read(ctx, &buf, &at, pos, int(size)); err != nil {
+			if p, err = w.read(ctx, &buf, pos, int(size)); err != nil {
 				return nil, err
 			}
 			found = append(found, moof{offset: pos, body: slices.Clone(p[header:size])})
 			w.guess.Store(min(max(w.guess.Load(), size+size/4+16), headSize))
 		}
 		pos += size
-		if walked := w.walked.Add(size); w.requests.Load() > trialWalk {
-			share := float64(w.size-w.from) / float64(walked)
-			if w.tooDear(int64(float64(w.requests.Load()) * share)) {
-				return nil, fallback("looking for its fragments would cost more than reading the file")
-			}
+		if err := w.progress(buf.requests, size); err != nil {
+			return nil, err
 		}
+		buf.requests = 0
 	}
 	return found, nil
 }
 
 // read returns n bytes at pos, fewer at the end of the file, with some more read ahead: a fragment's header and, at its
 // end, that of the box after it.
-func (w *walker) read(ctx context.Context, buf *[]byte, at *int64, pos int64, n int) ([]byte, error) {
+func (w *walker) read(ctx context.Context, buf *window, pos int64, n int) ([]byte, error) {
 	n = int(min(int64(n), w.size-pos))
-	if pos < *at || pos+int64(n) > *at+int64(len(*buf)) {
+	end := buf.at + int64(len(buf.p))
+	if pos < buf.at || pos+int64(n) > end {
 		length := min(max(int64(n)+16, w.guess.Load()), w.size-pos)
 		const page = headSize // reads within a page that has been read cost nothing
-		if last := (*at + int64(len(*buf)) - 1) / page; len(*buf) == 0 || (pos+length-1)/page != last {
-			w.requests.Add(1)
+		if end == 0 || (pos+length-1)/page != (end-1)/page {
+			buf.requests++
 		}
 		p := make([]byte, length)
 		if err := readFull(ctx, w.r, p, pos); err != nil {
@@ -321,9 +343,9 @@ func (w *walker) read(ctx context.Context, buf *[]byte, at *int64, pos int64, n 
 			}
 			return nil, err
 		}
-		*buf, *at = p, pos
+		buf.p, buf.at = p, pos
 	}
-	return (*buf)[pos-*at:][:n], nil
+	return buf.p[pos-buf.at:][:n], nil
 }
 
 // compareExtents orders by place.

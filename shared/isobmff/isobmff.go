@@ -76,8 +76,8 @@ func (o Options) withDefaults() Options {
 // ErrFallback is the source's.
 func Open(ctx context.Context, r Source, opts Options) (*Movie, error) {
 	opts = opts.withDefaults()
-	f := &file{ctx: ctx, r: r, size: r.Size()}
-	found, err := f.locate(opts.MaxMoov)
+	f := &file{r: r, size: r.Size()}
+	found, err := f.locate(ctx, opts.MaxMoov)
 	if err != nil {
 		return nil, fmt.Errorf("find movie box: %w", err)
 	}
@@ -87,7 +87,7 @@ func Open(ctx context.Context, r Source, opts Options) (*Movie, error) {
 	}
 	m.r, m.size, m.ftyp, m.opts = r, f.size, found.ftyp, opts
 	if m.fragmented {
-		moofs, err := f.fragments(found.end, opts)
+		moofs, err := f.fragments(ctx, found.end, opts)
 		if err != nil {
 			return nil, fmt.Errorf("read movie fragments: %w", err)
 		}

@@ -19,7 +19,6 @@ const (
 
 // file is the file being opened, and the part of it that was read last.
 type file struct {
-	ctx    context.Context //nolint:containedctx // it lives as long as the call to Open
 	r      Source
 	size   int64
 	window []byte
@@ -35,7 +34,7 @@ type located struct {
 }
 
 // peek returns n bytes at an offset, fewer at the end of the file, reading a page or the whole tail.
-func (f *file) peek(offset int64, n int) ([]byte, error) {
+func (f *file) peek(ctx context.Context, offset int64, n int) ([]byte, error) {
 	n = int(min(int64(n), f.size-offset))
 	if n <= 0 {
 		return nil, nil
@@ -46,7 +45,7 @@ func (f *file) peek(offset int64, n int) ([]byte, error) {
 			length = left
 		}
 		window := make([]byte, min(length, f.size-offset))
-		if err := readFull(f.ctx, f.r, window, offset); err != nil {
+		if err := readFull(ctx, f.r, window, offset); err != nil {
 			return nil, err
 		}
 		f.window, f.start = window, offset
@@ -56,7 +55,7 @@ func (f *file) peek(offset int64, n int) ([]byte, error) {
 }
 
 // load reads a whole range into memory, in large pieces.
-func (f *file) load(offset, length int64) ([]byte, error) {
+func (f *file) load(ctx context.Context, offset, length int64) ([]byte, error) {
 	p := make([]byte, length)
 	have := 0
 	if offset >= f.start && offset < f.start+int64(len(f.window)) {
@@ -64,7 +63,7 @@ func (f *file) load(offset, length int64) ([]byte, error) {
 	}
 	for have < len(p) {
 		n := min(len(p)-have, readSize)
-		if err := readFull(f.ctx, f.r, p[have:have+n], offset+int64(have)); err != nil {
+		if err := readFull(ctx, f.r, p[have:have+n], offset+int64(have)); err != nil {
 			return nil, err
 		}
 		have += n
@@ -73,9 +72,9 @@ func (f *file) load(offset, length int64) ([]byte, error) {
 }
 
 // locate walks the boxes at the top level up to the movie box.
-func (f *file) locate(maxMoov int64) (located, error) {
+func (f *file) locate(ctx context.Context, maxMoov int64) (located, error) {
 	var found located
-	head, err := f.peek(0, 16)
+	head, err := f.peek(ctx, 0, 16)
 	if err != nil {
 		return found, err
 	}
@@ -90,7 +89,7 @@ func (f *file) locate(maxMoov int64) (located, error) {
 		return fallback(format, args...)
 	}
 	for offset := int64(0); ; {
-		p, err := f.peek(offset, 16)
+		p, err := f.peek(ctx, offset, 16)
 		if err != nil {
 			return found, err
 		}
@@ -109,14 +108,14 @@ func (f *file) locate(maxMoov int64) (located, error) {
 			if size > maxSmall || found.ftyp != nil {
 				return found, fallback("the file type is odd")
 			}
-			if found.ftyp, err = f.load(offset, size); err != nil {
+			if found.ftyp, err = f.load(ctx, offset, size); err != nil {
 				return found, err
 			}
 		case "moov":
 			if size > maxMoov {
 				return found, fallback("the movie box has %d bytes", size)
 			}
-			found.moov, err = f.load(offset+int64(header), size-int64(header))
+			found.moov, err = f.load(ctx, offset+int64(header), size-int64(header))
 			found.end = offset + size
 			return found, err
 		case "moof":

@@ -239,9 +239,6 @@ func TestExtractDecodesToTheSameSamples(t *testing.T) {
 				if e.Bytes != track.Bytes {
 					t.Errorf("track %d has %d bytes, %d are wanted", i, track.Bytes, e.Bytes)
 				}
-				if got, want := metadata(t, virtual), metadata(t, file); got != want {
-					t.Errorf("metadata:\n%s\nwant\n%s", got, want)
-				}
 			}
 		})
 	}
@@ -339,7 +336,7 @@ func TestUnusualEditLists(t *testing.T) {
 				if got := decode(t, materialised(t, data, e), 0); !bytes.Equal(got, want) {
 					t.Errorf("decodes to %d bytes that differ from the original's %d", len(got), len(want))
 				}
-				for _, span := range []isobmff.Span{{Start: 300 * time.Millisecond, End: 600 * time.Millisecond}, {Start: 500 * time.Millisecond, End: time.Hour}} {
+				for _, span := range []isobmff.Span{{Start: 500 * time.Millisecond, End: time.Hour}} {
 					e, err := m.Extract(t.Context(), 0, span)
 					if err != nil {
 						t.Fatal(err)

@@ -142,6 +142,12 @@ func (t *table) length(first, n int64) (int64, error) {
 		return n * int64(t.uniform), nil
 	}
 	var sum int64
+	if t.sizeBits == 32 {
+		for p := t.sizes[4*first : 4*(first+n)]; len(p) >= 4; p = p[4:] {
+			sum += int64(binary.BigEndian.Uint32(p))
+		}
+		return sum, nil
+	}
 	for i := first; i < first+n; i++ {
 		sum += t.size(i)
 	}

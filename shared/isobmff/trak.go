@@ -83,7 +83,7 @@ func (t *trak) keep(to *[][]byte, b box) {
 		t.spoil("its %q box has %d bytes", b.kind, len(b.raw))
 	}
 	for _, raw := range *to {
-		if string(raw[4:8]) == b.kind && b.kind != "sgpd" && b.kind != "sbgp" {
+		if string(raw[4:8]) == b.kind && b.kind != "udta" {
 			t.spoil("it has two %q boxes", b.kind)
 		}
 	}
