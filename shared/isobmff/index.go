@@ -90,7 +90,7 @@ func (f *file) segmentIndexes(ctx context.Context, top source.Extent) ([]int64, 
 				return nil, fallback("its index is too long")
 			}
 		}
-		p, err := readExtents(ctx, f.r, level, 16)
+		p, err := readExtents(ctx, f.r, level, f.parallel)
 		if err != nil {
 			return nil, err
 		}

@@ -17,7 +17,7 @@ type Costs struct {
 	Bandwidth float64
 	// PerConnection is how fast one request delivers, in bytes per second: 25 MB/s.
 	PerConnection float64
-	// Parallel is how many requests are under way at once: 16.
+	// Parallel is how many requests are under way at once: 24.
 	Parallel int
 	// Block is the longest request, in bytes: 4 MiB, and at least 64 KiB; more in a file of terabytes.
 	Block int64
@@ -36,7 +36,7 @@ func (c Costs) withDefaults() Costs {
 	c.Latency = positive(c.Latency, 30*time.Millisecond)
 	c.Bandwidth = positive(c.Bandwidth, 75e6)
 	c.PerConnection = positive(c.PerConnection, 25e6)
-	c.Parallel = positive(c.Parallel, 16)
+	c.Parallel = positive(c.Parallel, 24)
 	c.Block = max(positive(c.Block, 4<<20), 64<<10)
 	c.USDPerRequest = positive(c.USDPerRequest, 4e-7)
 	c.USDPerSecond = positive(c.USDPerSecond, 2.9e-5)
