@@ -44,7 +44,7 @@ func (x *extraction) cut(span Span, e *Extract) {
 	if first*frame < priming {
 		first = 0
 	}
-	if first >= last || first == 0 && last == samples {
+	if first >= last || first == 0 && last == samples || last == samples && x.endIsUnsure(frame) {
 		return
 	}
 	x.first, x.last = first, last
@@ -55,6 +55,22 @@ func (x *extraction) cut(span Span, e *Extract) {
 		x.noEdits = true
 		e.Skip = first*frame + x.sound.preSkip() - priming
 	}
+}
+
+// endIsUnsure is true when newer versions of ffmpeg would cut a short last packet to the length it plays in the extract,
+// but not in the original: they do not after a delay, nor in fragments.
+func (x *extraction) endIsUnsure(frame int64) bool {
+	edits := x.sound.edits
+	delayed := len(edits) > 0 && edits[0].time == -1
+	if !delayed && x.sound.fragments.count == 0 {
+		return false
+	}
+	last := frame
+	x.samples().eachTime(func(_, duration uint32) bool {
+		last = int64(duration)
+		return true
+	})
+	return last != frame
 }
 
 // preSkip is how many samples at its start an Opus decoder leaves out by itself, when no edit list says how many.

@@ -3,6 +3,7 @@ package isobmff_test
 import (
 	"encoding/binary"
 	"math"
+	"strings"
 	"testing"
 	"time"
 
@@ -71,8 +72,10 @@ func TestASpanIsCutExactly(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if e.Bytes >= m.AudioTracks()[0].Bytes || !e.Partial {
-					t.Errorf("%v: the whole track is wanted", span)
+				unsure := strings.Contains(s.name, "late") || strings.Contains(s.name, "fragmented")
+				toEnd := span.End == 0 || span.End > 3*time.Second
+				if e.Partial == (unsure && toEnd) || e.Partial != (e.Bytes < m.AudioTracks()[0].Bytes) {
+					t.Errorf("%v: %d bytes are wanted, partial %v", span, e.Bytes, e.Partial)
 				}
 				if e.SampleRate != rate {
 					t.Errorf("%v: sample rate %d, want %d", span, e.SampleRate, rate)
