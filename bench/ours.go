@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"reflect"
 
 	"mp3converter/shared/audio"
 	"mp3converter/shared/aws"
@@ -28,9 +27,7 @@ func ours(ctx context.Context, args []string) error {
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	cfg := engine.Config{FFmpeg: *ffmpeg}
-	setWorkers(&cfg, *workers)
-	encoder, err := engine.New(ctx, cfg)
+	encoder, err := engine.New(ctx, engine.Config{FFmpeg: *ffmpeg, Workers: *workers})
 	if err != nil {
 		return err
 	}
@@ -54,13 +51,6 @@ func ours(ctx context.Context, args []string) error {
 		return errors.Join(err, mp3.Abort(context.WithoutCancel(ctx)))
 	}
 	return nil
-}
-
-// setWorkers sets how many encoders run at once, where the engine has the choice.
-func setWorkers(cfg *engine.Config, n int) {
-	if field := reflect.ValueOf(cfg).Elem().FieldByName("Workers"); field.IsValid() {
-		field.SetInt(int64(n))
-	}
 }
 
 func oursFromFile(ctx context.Context, encoder *engine.Engine, path string) error {

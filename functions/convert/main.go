@@ -10,6 +10,7 @@ import (
 	"mp3converter/shared/conversion"
 	"mp3converter/shared/engine"
 	"mp3converter/shared/host"
+	"mp3converter/shared/isobmff"
 	"mp3converter/shared/library"
 )
 
@@ -24,7 +25,13 @@ func build(ctx context.Context, log *slog.Logger) (host.EventHandler, error) {
 	if err != nil {
 		return nil, err
 	}
-	encoder, err := engine.New(ctx, engine.Config{FFmpeg: cfg.FFmpeg, Limits: engine.Limits{MaxDuration: cfg.MaxDuration}})
+	prices := conversion.ListPrices(cfg.MemoryMB)
+	encoder, err := engine.New(ctx, engine.Config{
+		FFmpeg:  cfg.FFmpeg,
+		Limits:  engine.Limits{MaxDuration: cfg.MaxDuration},
+		Workers: cfg.Workers,
+		Costs:   isobmff.Costs{USDPerSecond: prices.Second(), USDPerRequest: prices.Read},
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -34,7 +41,7 @@ func build(ctx context.Context, log *slog.Logger) (host.EventHandler, error) {
 		Results: aws.NewBucket(cloud, aws.BucketConfig{Name: cfg.ResultsBucket}),
 		Engine:  encoder,
 		Outbox:  aws.NewOutcomes(cloud, cfg.OutcomesQueueURL),
-		Prices:  conversion.ListPrices(cfg.MemoryMB),
+		Prices:  prices,
 		Log:     log,
 	}, log), nil
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds the ffmpeg layer, or finds the one built before from the same inputs, and prints its folder
-# (bin/ffmpeg, bin/ffprobe, licenses/).
+# (bin/ffmpeg, licenses/).
 #
 #   build.sh [--arch x86_64|arm64] [--print-dir]
 #
@@ -53,7 +53,7 @@ key=$(
 	{
 		echo "$arch" "${compiler%%$'\n'*}" "${FFMPEG_LAYER_CFLAGS:-}"
 		grep -hv '^[[:space:]]*#' compile.sh sources.txt components.txt
-		cat libavformat/ranged.c
+		cat libavformat/ranged.c lame/*.[ch] engine/*.[ch]
 		for patch in patches/*/*.patch; do
 			[ ! -e "$patch" ] || cat "$patch"
 		done

@@ -61,6 +61,9 @@ for patch in "$here"/patches/*/*.patch; do
 	fi
 done
 cp "$here/libavformat/ranged.c" "$work/ffmpeg/libavformat/"
+cp "$here"/lame/*.[ch] "$work/lame/libmp3lame/"
+mkdir "$work/ffmpeg/fftools/engine"
+cp "$here"/engine/*.[ch] "$work/ffmpeg/fftools/engine/"
 
 if [ "$arch" = x86_64 ] && ! command -v nasm >/dev/null; then
 	# Without it ffmpeg would have no x86 assembly, and take half as long again to decode AAC.
@@ -104,8 +107,12 @@ say "compiling LAME"
 		CC="$CC" AR="$ar" RANLIB="$ranlib" CFLAGS="$optimise" ARFLAGS=crD
 	quietly lame make -j"$jobs"
 	mkdir -p "$work/deps/include/lame"
-	cp include/lame.h "$work/deps/include/lame/"
+	cp include/lame.h libmp3lame/segment.h "$work/deps/include/lame/"
 	cp libmp3lame/.libs/libmp3lame.a "$work/deps/lib/"
+	# shellcheck disable=SC2086 # flags
+	quietly segment "$CC" $optimise -Wall -DNDEBUG -DHAVE_CONFIG_H -I. -Iinclude -Ilibmp3lame \
+		-c libmp3lame/segment.c -o libmp3lame/segment.o
+	quietly segment "$ar" rcsD "$work/deps/lib/libmp3lame.a" libmp3lame/segment.o
 )
 
 say "configuring ffmpeg"
@@ -132,7 +139,7 @@ options=(
 	--disable-swscale --disable-postproc --disable-iamf
 	--enable-static --disable-shared --enable-pthreads
 	--enable-libmp3lame --enable-zlib
-	--extra-cflags="-I../deps/include -ffunction-sections -fdata-sections"
+	--extra-cflags="-I../deps/include -I../deps/include/lame -ffunction-sections -fdata-sections"
 	--extra-ldflags="-L../deps/lib -static -Wl,--gc-sections"
 	--extra-libs="-lm"
 )
@@ -143,8 +150,8 @@ if grep -q 'did not match anything' "$work/ffmpeg-configure.log"; then
 fi
 
 # make names each file as it compiles it; count them for the progress line.
-all=$(make -n ffmpeg ffprobe 2>/dev/null | grep -cE '^(printf|echo) .*"?(CC|AS|X86ASM)' || true)
-make -j"$jobs" ffmpeg ffprobe >"$work/make.log" 2>"$work/make.err" &
+all=$(make -n ffmpeg 2>/dev/null | grep -cE '^(printf|echo) .*"?(CC|AS|X86ASM)' || true)
+make -j"$jobs" ffmpeg >"$work/make.log" 2>"$work/make.err" &
 make_pid=$!
 trap 'kill "$make_pid" 2>/dev/null || true' EXIT
 last=$SECONDS
@@ -163,24 +170,23 @@ trap - EXIT
 
 out=$work/out
 mkdir -p "$out/bin" "$out/licenses/changes"
-for program in ffmpeg ffprobe; do
-	"$strip" -o "$out/bin/$program" "$program"
-done
+"$strip" -o "$out/bin/ffmpeg" ffmpeg
 
 cp COPYING.LGPLv2.1 "$out/licenses/ffmpeg-COPYING.LGPLv2.1"
 cp LICENSE.md "$out/licenses/ffmpeg-LICENSE.md"
 cp "$work/lame/COPYING" "$out/licenses/lame-COPYING"
 cp "$work/lame/LICENSE" "$out/licenses/lame-LICENSE"
 sed -n '1,/^\*\//p' "$work/zlib/zlib.h" >"$out/licenses/zlib-notice.txt"
-cp -R "$here/libavformat/ranged.c" "$here/patches/." "$out/licenses/changes/"
+cp -R "$here/libavformat" "$here/lame" "$here/engine" "$here/patches" "$out/licenses/changes/"
 {
 	cat <<NOTE
-ffmpeg and ffprobe in this folder's neighbour bin/ are free software under the GNU Lesser General
-Public License, version 2.1 or later; they contain LAME (GNU Library General Public License,
+ffmpeg in this folder's neighbour bin/ is free software under the GNU Lesser General
+Public License, version 2.1 or later; it contains LAME (GNU Library General Public License,
 version 2 or later) and zlib (zlib licence). No part under the GPL is enabled.
 
-They were made from the sources below, whose SHA-256 stands beside them, with what is in changes/:
-ranged.c goes into ffmpeg's libavformat, and the patches are applied to the source their folder names.
+It was made from the sources below, whose SHA-256 stands beside them, with what is in changes/:
+libavformat/ranged.c goes into ffmpeg's libavformat, engine/ into its fftools, lame/ into LAME's
+libmp3lame, and the patches are applied to the source their folder names.
 Running layers/ffmpeg/build.sh of mp3converter makes them again, and with changed sources a changed version.
 
 NOTE

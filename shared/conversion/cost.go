@@ -17,6 +17,9 @@ func ListPrices(memoryMB int) Prices {
 	return Prices{GBSecond: 0.0000166667, MemoryMB: memoryMB, Read: 0.0000004, Write: 0.000005}
 }
 
+// Second is the price of one second of the function.
+func (p Prices) Second() float64 { return float64(p.MemoryMB) / 1024 * p.GBSecond }
+
 func (p Prices) cost(d time.Duration, o output) float64 {
-	return d.Seconds()*float64(p.MemoryMB)/1024*p.GBSecond + float64(o.engine.Stats.Requests)*p.Read + float64(o.requests)*p.Write
+	return d.Seconds()*p.Second() + float64(o.engine.Stats.Requests)*p.Read + float64(o.requests)*p.Write
 }

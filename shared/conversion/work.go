@@ -7,8 +7,11 @@ import (
 	"sync/atomic"
 	"time"
 
+	"mp3converter/shared/audio"
 	"mp3converter/shared/engine"
 	"mp3converter/shared/library"
+	"mp3converter/shared/mp3"
+	"mp3converter/shared/source"
 	"mp3converter/shared/transfer"
 )
 
@@ -64,20 +67,34 @@ func (c *Converter) work(ctx context.Context, job library.Job) (out output, err 
 	if err != nil {
 		return output{}, fmt.Errorf("open video: %w", err)
 	}
-	mp3 := c.Results.Create(ctx, transfer.MP3Key(id))
+	progress := func(p int) { percent.Store(int64(p)) }
+	out, err = c.store(ctx, video, job, job.File.Options, progress)
+	if errors.Is(err, mp3.ErrNotCopyable) {
+		spent := out.engine.Stats
+		out, err = c.store(ctx, video, job, job.File.Options.WithDefaults(), progress)
+		out.engine.Stats.BytesRead += spent.BytesRead
+		out.engine.Stats.Requests += spent.Requests
+	}
+	return out, err
+}
+
+// store runs the engine once, into an object of its own.
+func (c *Converter) store(ctx context.Context, video source.Ranges, job library.Job, opts audio.Options, progress func(int)) (out output, err error) {
+	id := job.File.ID
+	object := c.Results.Create(ctx, transfer.MP3Key(id))
 	defer func() {
 		abortCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTime/3) // the rest is for the record
 		defer cancel()
-		if abortErr := mp3.Abort(abortCtx); abortErr != nil {
+		if abortErr := object.Abort(abortCtx); abortErr != nil {
 			// The bucket's lifecycle rule removes what is left.
 			c.Log.WarnContext(ctx, "cannot throw away an unfinished MP3", "fid", id, "error", abortErr)
 		}
 	}()
-	out.engine, err = c.Engine.Convert(ctx, video, mp3, job.File.Options, func(p int) { percent.Store(int64(p)) })
+	out.engine, err = c.Engine.Convert(ctx, video, object, opts, progress)
 	if err != nil {
 		return out, err
 	}
-	if out.requests, err = mp3.Commit(); err != nil {
+	if out.requests, err = object.Commit(); err != nil {
 		return out, fmt.Errorf("store MP3: %w", err)
 	}
 	return out, nil

@@ -23,7 +23,7 @@ const (
 	killDelay = 5 * time.Second
 )
 
-// child is one run of ffmpeg or ffprobe. Pipes are added before it runs; each is served by a goroutine of its own,
+// child is one run of ffmpeg. Pipes are added before it runs; each is served by a goroutine of its own,
 // and run waits for all of them.
 type child struct {
 	path   string
@@ -57,6 +57,9 @@ func (e *exitError) Error() string { return fmt.Sprintf("ffmpeg ended with %v: %
 
 // crashed is true when the child died of a bug in it.
 func (e *exitError) crashed() bool {
+	if e.state == nil {
+		return false
+	}
 	status, ok := e.state.Sys().(syscall.WaitStatus)
 	if !ok || !status.Signaled() {
 		return false
@@ -71,6 +74,9 @@ func (e *exitError) crashed() bool {
 
 // killed is true when the child was ended from outside.
 func (e *exitError) killed() bool {
+	if e.state == nil {
+		return false
+	}
 	status, ok := e.state.Sys().(syscall.WaitStatus)
 	return ok && status.Signaled() && !e.crashed()
 }

@@ -5,11 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strconv"
-	"strings"
+	"sync/atomic"
 	"time"
 
 	"mp3converter/shared/audio"
+	"mp3converter/shared/mp3"
 	"mp3converter/shared/source"
 )
 
@@ -26,203 +26,247 @@ const (
 // conversion is one run of Convert.
 type conversion struct {
 	engine *Engine
+	src    source.Ranges
 	reader *source.Reader
-	dst    io.WriterAt
-	opts   audio.Options
-	meter  *meter
-	stats  Stats
+	// excerpt is the sound alone, if the file is of a kind from which it can be taken; else nil.
+	excerpt *excerpt
+	out     *output
+	asked   audio.Options // as they came
+	opts    audio.Options // with defaults
+	meter   *meter
+	stats   Stats
+	// began is when the child was started that is running, and reach how far it has read.
+	began time.Time
+	reach *atomic.Int64
 }
 
 func (c *conversion) convert(ctx context.Context) (Result, error) {
 	began := time.Now()
-	p, err := c.probe(ctx)
+	var err error
+	c.excerpt, err = c.takeSound(ctx)
 	c.stats.Probe = time.Since(began)
 	if err != nil {
 		return Result{}, err
 	}
-	pl, err := makePlan(p, c.opts, c.engine.limits)
-	if err != nil {
-		return Result{}, err
+	result, err := c.convertInput(ctx)
+	var failure *Failure
+	if c.excerpt != nil && errors.As(err, &failure) && failure.doubtful() && !c.out.passed {
+		// Perhaps it is the excerpt that is wrong, not the file; ffmpeg shall have the last word.
+		c.closeExcerpt()
+		c.out.head = nil
+		return c.convertInput(ctx)
 	}
-	c.meter.at(0)
+	return result, err
+}
+
+func (c *conversion) convertInput(ctx context.Context) (Result, error) {
+	gain := ""
 	if c.opts.Normalize {
-		began = time.Now()
-		pl.gain, err = c.measure(ctx, pl)
-		c.stats.Measure = time.Since(began)
+		began := time.Now()
+		var err error
+		gain, err = c.measure(ctx)
+		c.stats.Measure += time.Since(began)
 		if err != nil {
 			return Result{}, err
 		}
 	}
-	began = time.Now()
-	result, err := c.encode(ctx, pl)
-	c.stats.Encode = time.Since(began)
+	result, err := c.make(ctx, gain, c.copies(true))
+	if errors.Is(err, mp3.ErrNotCopyable) && !c.out.passed {
+		c.out.head = nil
+		return c.make(ctx, gain, false)
+	}
 	return result, err
 }
 
+// copies says whether an MP3 track is to be copied: when nothing is asked that changes it.
+func (c *conversion) copies(isMP3 bool) bool {
+	o := c.asked
+	return isMP3 && o.Mode == "" && o.Quality == nil && o.Bitrate == nil && o.Channels == nil && o.Start == nil && o.End == nil && !o.Normalize
+}
+
+func (c *conversion) input() input {
+	if c.excerpt != nil {
+		return &c.excerpt.sound
+	}
+	return c.reader
+}
+
+func (c *conversion) closeExcerpt() {
+	if c.excerpt == nil {
+		return
+	}
+	c.excerpt.body.Close()
+	bytes, requests := c.excerpt.body.Stats()
+	c.stats.BytesRead += bytes
+	c.stats.Requests += requests
+	c.excerpt = nil
+}
+
 // child is a child with what is left of the conversion's limits.
-func (c *conversion) child(path string) *child {
+func (c *conversion) child() *child {
 	limits := c.engine.limits
-	return &child{path: path, memory: limits.Memory, cpu: limits.CPU - c.stats.UserCPU - c.stats.SystemCPU}
+	return &child{path: c.engine.ffmpeg, memory: limits.Memory, cpu: limits.CPU - c.stats.UserCPU - c.stats.SystemCPU}
 }
 
-func (c *conversion) run(ctx context.Context, ch *child, args []string) error {
-	used, err := ch.run(ctx, args)
-	c.stats.UserCPU += used.user
-	c.stats.SystemCPU += used.system
-	c.stats.MaxRSS = max(c.stats.MaxRSS, used.maxRSS)
-	return err
+// plan decides what to do, when the child has said what the file is.
+func (c *conversion) plan(p probed) (*plan, error) {
+	c.stats.Probe += time.Since(c.began)
+	opts := c.opts
+	if c.excerpt != nil {
+		opts.Track = nil // there is only the one
+	}
+	pl, err := makePlan(p, opts, c.engine.limits, c.excerpt)
+	if err == nil {
+		c.meter.at(0)
+	}
+	return pl, err
 }
 
-// ffmpeg runs it over the track: args are what comes after the inputs.
-func (c *conversion) ffmpeg(ctx context.Context, pl *plan, ch *child, args []string) error {
-	defer ch.close()
-	server := &readServer{reader: c.reader}
-	url, err := ch.asks(server)
-	if err != nil {
-		return err
+// measure finds what has to be done to the loudness; empty: nothing.
+func (c *conversion) measure(ctx context.Context) (string, error) {
+	c.meter.stage(0, measuring)
+	defer c.meter.stage(measuring, 99)
+	ch := c.child()
+	var pl *plan
+	t := &task{
+		decide: func(p probed) (string, error) {
+			var err error
+			pl, err = c.plan(p)
+			if err != nil {
+				return "", err
+			}
+			return pl.command("measure"), nil
+		},
+		progress: func(samples int64) error { return c.made(pl, samples, int(pl.track.SampleRate)) },
 	}
-	progress, err := ch.writes(func(r io.Reader) error {
-		return readProgress(r, func(made time.Duration) error { return c.made(pl, server, made) })
-	})
-	if err != nil {
-		return err
+	c.began = time.Now()
+	if err := c.run(ctx, c.input(), ch, t); err != nil {
+		return "", c.failed(ctx, ch, t, err)
 	}
-	meta, err := ch.reads(func(_ context.Context, w io.Writer) error {
-		_, err := w.Write(pl.meta)
-		if err != nil {
-			return unlessGone("write metadata", err)
+	l, err := parseLoudness(ch.words.String())
+	if err != nil {
+		if pl.start > 0 || t.report.BadPackets > 0 {
+			return "", nil // there may be no sound at all, which the encoding will say
 		}
-		return nil
-	})
-	if err != nil {
-		return err
+		return "", fmt.Errorf("measure: %w", err)
 	}
-	all := []string{
-		"-nostdin", "-hide_banner", "-nostats", "-progress", "pipe:" + strconv.Itoa(progress),
-		"-fpsprobesize", "0", "-protocol_whitelist", "ranged", "-i", url,
-		"-protocol_whitelist", "pipe", "-f", "ffmetadata", "-i", "pipe:" + strconv.Itoa(meta),
-		"-map", "0:" + strconv.Itoa(pl.track.Index),
-	}
-	return c.run(ctx, ch, append(all, args...))
+	return l.gain(), nil
 }
 
 // made takes note of how much sound there is, and stops what is longer than it said it would be.
-func (c *conversion) made(pl *plan, server *readServer, made time.Duration) error {
+func (c *conversion) made(pl *plan, samples int64, rate int) error {
+	made := time.Duration(float64(samples) / float64(max(rate, 1)) * float64(time.Second))
 	limit := c.engine.limits.MaxDuration
-	if made > limit+time.Second {
+	if made-pl.start > limit+2*time.Second { // the encoder's own delay and padding are in it
 		return fail(CodeTooLong, nil, "The sound is longer than the %s that are allowed.", inWords(limit))
 	}
 	if pl.length > 0 {
 		c.meter.at(float64(made) / float64(pl.length))
 	} else {
-		c.meter.at(float64(server.reach.Load()) / float64(c.reader.Size()))
+		c.meter.at(float64(c.reach.Load()) / float64(c.input().Size()))
 	}
 	return nil
 }
 
-// measure finds the filter that normalizes.
-func (c *conversion) measure(ctx context.Context, pl *plan) (string, error) {
-	c.meter.stage(0, measuring)
-	defer c.meter.stage(measuring, 99)
-	filters := append(pl.cut(), pl.mix(), measureFilter())
-	ch := c.child(c.engine.ffmpeg)
-	err := c.ffmpeg(ctx, pl, ch, []string{"-loglevel", "info", "-af", strings.Join(filters, ","), "-f", "null", "-"})
-	if err != nil {
-		return "", c.failed(ctx, pl, ch, err)
+// make makes the MP3: the track's frames copied, if they are MP3 and copy is true, or encoded.
+func (c *conversion) make(ctx context.Context, gain string, copyFrames bool) (Result, error) {
+	ch := c.child()
+	var pl *plan
+	w := &writing{out: c.out}
+	t := &task{
+		decide: func(p probed) (string, error) {
+			var err error
+			if pl, err = c.plan(p); err != nil {
+				return "", err
+			}
+			c.began = time.Now()
+			w.begin(pl, c.opts, copyFrames)
+			if w.copier != nil {
+				return pl.copyCommand(), nil
+			}
+			return pl.encodeCommand(c.opts, gain, c.engine.workers), nil
+		},
+		picture:  func(data []byte) { w.tag.Picture = data },
+		mp3:      w.frames,
+		packets:  w.packets,
+		progress: func(samples int64) error { return c.made(pl, samples, w.rate()) },
 	}
-	l, err := parseLoudness(ch.words.String())
+	c.began = time.Now()
+	err := c.run(ctx, c.input(), ch, t)
+	c.stats.Encode += time.Since(c.began)
+	c.stats.add(t.report)
 	if err != nil {
-		return "", fmt.Errorf("measure: %w", err)
+		return Result{}, c.failed(ctx, ch, t, err)
 	}
-	return l.filter(pl.sampleRate), nil
+	made, err := w.finish(t.report, c.opts)
+	switch {
+	case errors.Is(err, mp3.ErrNoFrames) && !errors.Is(err, mp3.ErrNotCopyable):
+	case err != nil:
+		return Result{}, c.failed(ctx, ch, t, err)
+	}
+	c.stats.Copied = w.copier != nil
+	result, err := c.check(pl, ch, t, made)
+	if err != nil {
+		return Result{}, c.failed(ctx, ch, t, err)
+	}
+	return result, c.out.finish()
 }
 
-// encode makes the MP3. A cover that is broken or too large is left out.
-func (c *conversion) encode(ctx context.Context, pl *plan) (Result, error) {
-	for {
-		out := &output{dst: c.dst, limit: c.engine.limits.Output}
-		ch := c.child(c.engine.ffmpeg)
-		err := c.encodeTo(ctx, pl, ch, out)
-		var exit *exitError
-		if pl.cover >= 0 && !out.passed && (errors.Is(err, errTagTooLong) || errors.As(err, &exit) && !exit.killed()) {
-			pl.cover = -1
-			continue
-		}
-		if err != nil {
-			return Result{}, c.failed(ctx, pl, ch, err)
-		}
-		result, err := c.check(ctx, pl, ch, out)
-		if err != nil {
-			return Result{}, err
-		}
-		return result, out.finish()
-	}
-}
-
-func (c *conversion) encodeTo(ctx context.Context, pl *plan, ch *child, out *output) error {
-	fd, err := ch.writes(func(r io.Reader) error { return serveWrites(r, out) })
-	if err != nil {
-		ch.close()
-		return err
-	}
-	args := []string{"-loglevel", "warning"}
-	if pl.cover >= 0 {
-		args = append(args, "-map", "0:"+strconv.Itoa(pl.cover), "-c:v", "copy")
-	}
-	filters := append(pl.cut(), pl.mix())
-	if pl.gain != "" {
-		filters = append(filters, pl.gain)
-	}
-	args = append(args, "-af", strings.Join(filters, ","), "-ar", strconv.Itoa(pl.sampleRate))
-	args = append(args, encoding(c.opts)...)
-	args = append(args,
-		"-map_metadata", "1", "-map_chapters", "1", "-id3v2_version", "4", "-write_id3v1", "0", "-write_xing", "1",
-		"-f", "mp3", "ranged:-1,"+strconv.Itoa(fd))
-	return c.ffmpeg(ctx, pl, ch, args)
-}
+// errSilent says that no sound came out of a track.
+var errSilent = errors.New("no sound came out")
 
 // check looks at what came out of a run that ended well: whether there is sound, and all of it.
-func (c *conversion) check(ctx context.Context, pl *plan, ch *child, out *output) (Result, error) {
-	info, ok := parseInfo(out.head)
-	if !ok || info.samples == 0 {
-		if pl.start > 0 && !ch.words.said[endedEarly] {
+func (c *conversion) check(pl *plan, ch *child, t *task, made mp3.Result) (Result, error) {
+	early := t.report.EndedEarly || ch.words.said[endedEarly]
+	if made.Samples == 0 {
+		if pl.start > 0 && !early && t.report.BadPackets == 0 {
 			return Result{}, rangeEmpty("the sound ends before")
 		}
-		return Result{}, c.silent(ctx, pl, ch, errors.New("no sound came out"))
+		return Result{}, errSilent
 	}
-	length := time.Duration(float64(info.samples) / float64(info.sampleRate) * float64(time.Second))
+	length := time.Duration(float64(made.Samples) / float64(made.SampleRate) * float64(time.Second))
 	if length > c.engine.limits.MaxDuration+time.Second {
 		return Result{}, tooLong(length, c.engine.limits.MaxDuration)
 	}
 	missing := pl.length - length
 	said := func() error { return fmt.Errorf("%s missing: %s", missing, ch.words.String()) }
 	switch {
-	case ch.words.said[badPackets] && c.scrambled(ctx, pl): // a few packets may decode, to noise
+	case t.report.BadPackets > 0 && t.report.Encrypted: // a few packets may decode, to noise
 		return Result{}, encrypted(said())
-	case ch.words.said[badPackets] && pl.declared && missing > pl.length/2:
+	case t.report.BadPackets > 0 && pl.declared && missing > pl.length/2:
 		return Result{}, fail(CodeCorrupt, said(), "Most of the sound in the file is damaged: only %s of %s can be read.", inWords(length), inWords(pl.length))
-	case ch.words.said[endedEarly] && missing > shortage, pl.declared && missing > max(silentShortage, pl.length/10):
+	case early && missing > shortage, pl.declared && missing > max(silentShortage, pl.length/10):
 		return Result{}, fail(CodeCorrupt, said(),
 			"The file ends early: only %s of %s of sound are there, so it is damaged or was not uploaded completely.", inWords(length), inWords(pl.length))
 	}
-	return Result{Bytes: out.size, Duration: length, Samples: info.samples, SampleRate: info.sampleRate}, nil
+	return Result{Bytes: made.Bytes, Duration: length, Samples: made.Samples, SampleRate: made.SampleRate}, nil
 }
 
-// failed says what it means that a run of ffmpeg ended with err.
-func (c *conversion) failed(ctx context.Context, pl *plan, ch *child, err error) error {
+// failed says what it means that a run of the child ended with err.
+func (c *conversion) failed(ctx context.Context, ch *child, t *task, err error) error {
 	var exit *exitError
+	var said *childFailure
+	var failure *Failure
+	var broken *sourceError
 	switch {
+	case errors.As(err, &failure), errors.As(err, &broken), errors.Is(err, mp3.ErrNotCopyable):
+		return err
 	case errors.Is(err, errOutputLimit):
 		return fail(CodeTooLong, err, "The MP3 would be larger than the %d MB that are allowed.", c.engine.limits.Output/1e6)
-	case !errors.As(err, &exit):
+	case errors.Is(err, errSilent):
+		return c.silent(ctx, ch, t, err)
+	case errors.As(err, &said) && (said.Code == "no_decoder" || said.Code == "unsupported"):
+		return unsupported(err)
+	case errors.As(err, &said) && said.Code == "internal":
 		return err
-	case exit.killed():
+	case errors.As(err, &said):
+		return c.silent(ctx, ch, t, err)
+	case errors.As(err, &exit) && exit.killed():
 		return c.ended(exit)
-	case ch.words.said[noDecoder]:
-		return unsupported(exit)
-	default:
-		return c.silent(ctx, pl, ch, exit)
+	case errors.As(err, &exit):
+		return c.silent(ctx, ch, t, err)
 	}
+	return err
 }
 
 // ended is the error of a child that something killed.
@@ -234,27 +278,116 @@ func (c *conversion) ended(exit *exitError) error {
 }
 
 // silent says why no sound came out of a track.
-func (c *conversion) silent(ctx context.Context, pl *plan, ch *child, err error) error {
-	if ch.words.said[underDRM] || c.scrambled(ctx, pl) {
+func (c *conversion) silent(ctx context.Context, ch *child, t *task, err error) error {
+	if ch.words.said[underDRM] || t.report.Encrypted {
 		return encrypted(err)
 	}
 	return c.unreadable(ctx, fmt.Errorf("%w: %s", err, ch.words.String()))
 }
 
-// scrambled asks ffprobe whether the track's first packet is encrypted (ISO 23001-7). It is asked only of a track
-// that could not all be decoded, where no answer means no.
-func (c *conversion) scrambled(ctx context.Context, pl *plan) bool {
-	out := capped{limit: maxProbe}
-	ffprobe := c.child(c.engine.ffprobe)
-	ffprobe.stdout = &out
-	defer ffprobe.close()
-	url, err := ffprobe.asks(&readServer{reader: c.reader})
-	if err != nil {
-		return false
+// writing makes an MP3 of what the child sends.
+type writing struct {
+	out    io.WriterAt
+	plan   *plan
+	tag    mp3.Tag
+	writer *mp3.Writer
+	copier *mp3.Copier // when frames are copied
+	rest   []byte      // of a frame that has not come whole
+	method mp3.Method
+}
+
+func (w *writing) begin(pl *plan, opts audio.Options, copyFrames bool) {
+	picture := w.tag.Picture
+	w.plan, w.tag = pl, pl.tag
+	w.tag.Picture = picture
+	w.method = mp3.MethodMTRH
+	if opts.Mode == audio.CBR {
+		w.method = mp3.MethodCBR
 	}
-	err = c.run(ctx, ffprobe, []string{
-		"-hide_banner", "-loglevel", "quiet", "-print_format", "json=compact=1", "-select_streams", strconv.Itoa(pl.track.Index),
-		"-show_entries", "packet_side_data=side_data_type", "-read_intervals", "%+#1", "-fpsprobesize", "0", "-protocol_whitelist", "ranged", url,
-	})
-	return err == nil && strings.Contains(out.String(), "Encryption info")
+	if copyFrames && pl.track.Codec == "mp3" {
+		w.method = mp3.MethodUnknown
+		w.copier = mp3.NewCopier(w.write, mp3.CopyOptions{})
+	}
+}
+
+// rate is the unit of the child's progress, in Hz.
+func (w *writing) rate() int {
+	if w.copier != nil {
+		return int(w.plan.track.SampleRate)
+	}
+	return w.plan.sampleRate
+}
+
+// write takes whole frames.
+func (w *writing) write(frames []byte) error {
+	if w.writer == nil { // now the picture is here, if there is one
+		w.writer = mp3.NewWriter(w.out, mp3.Options{Tag: w.tag, Method: w.method})
+		w.tag = mp3.Tag{}
+	}
+	return w.writer.WriteFrames(frames)
+}
+
+// frames takes bytes of LAME's stream, cut anywhere.
+func (w *writing) frames(data []byte) error {
+	w.rest = append(w.rest, data...)
+	whole := 0
+	for {
+		if len(w.rest)-whole < 4 {
+			break
+		}
+		h, err := mp3.ParseHeader(w.rest[whole:])
+		if err != nil {
+			return fmt.Errorf("%w: %w", errProtocol, err)
+		}
+		if whole+h.Size() > len(w.rest) {
+			break
+		}
+		whole += h.Size()
+	}
+	if whole == 0 {
+		return nil
+	}
+	if err := w.write(w.rest[:whole]); err != nil {
+		return err
+	}
+	w.rest = w.rest[:copy(w.rest, w.rest[whole:])]
+	return nil
+}
+
+func (w *writing) packets(data []byte) error {
+	if w.copier == nil {
+		return fmt.Errorf("%w: packets that were not asked for", errProtocol)
+	}
+	_, err := w.copier.Write(data)
+	return err
+}
+
+func (w *writing) finish(r report, opts audio.Options) (mp3.Result, error) {
+	end := mp3.EndInfo{}
+	if w.copier != nil {
+		copied, err := w.copier.Close()
+		if err != nil {
+			return mp3.Result{}, err
+		}
+		end = copied.End
+	} else {
+		mode := mp3.JointStereo
+		if w.plan.channels == 1 {
+			mode = mp3.Mono
+		}
+		if opts.Mode == audio.CBR {
+			end.Encoder = mp3.LAMECBR(*opts.Bitrate, mode, w.plan.sampleRate)
+		} else {
+			end.Encoder = mp3.LAMEVBR(*opts.Quality, mode, w.plan.sampleRate)
+		}
+		end.Encoder.Lowpass = r.Lowpass
+		end.Gapless = mp3.Gapless{Known: true, Delay: r.Delay, Padding: r.Padding}
+	}
+	if w.writer == nil {
+		return mp3.Result{}, mp3.ErrNoFrames
+	}
+	if len(w.rest) > 0 {
+		return mp3.Result{}, fmt.Errorf("%w: the last frame is not whole", errProtocol)
+	}
+	return w.writer.Finish(end)
 }

@@ -1,9 +1,12 @@
 // Package engine makes an MP3 of the sound of a video: video bytes in by ranges, MP3 bytes out in order.
 //
-// Today ffmpeg does the work, as a child process with a fixed argument list: ffprobe says what the file is, a plan is
-// made from that and from the person's options, and one run of ffmpeg (two, to normalize) carries it out. The child
-// has no network and no disk: it asks this process for bytes, and hands the result over, in the ranged protocol that
-// the project's ffmpeg layer adds to it. Nothing is held whole in memory.
+// Of an MP4, only the sound is read: package isobmff says where it is, package source fetches that, and what comes is
+// shown to ffmpeg as a small file. Everything else ffmpeg reads for itself, by ranges. It is a child process with a fixed
+// argument list (two by turns, to normalize): the engine mode that the project's layer adds to ffmpeg. It says what the
+// file is, is told the plan that is made from that and from the person's options, decodes, and encodes on all cores, with
+// the very bytes of a serial encode as the result; or passes the track's frames on, when they are MP3 already. Package mp3
+// makes the file of that. The child has no network and no disk: it asks this process for bytes, and hands over what it
+// has, through pipes. Nothing is held whole in memory.
 //
 // The input is taken for hostile. The child gets an empty environment and limits on CPU, memory, files, time and
 // output; nothing that a person or a file says reaches its command line but numbers; it is killed, with everything it
@@ -21,11 +24,12 @@ import (
 	"fmt"
 	"io"
 	"os/exec"
-	"path/filepath"
+	"runtime"
 	"strings"
 	"time"
 
 	"mp3converter/shared/audio"
+	"mp3converter/shared/isobmff"
 	"mp3converter/shared/source"
 )
 
@@ -71,17 +75,23 @@ type Config struct {
 	Limits Limits
 	// Source bounds the reading of the video.
 	Source source.Config
+	// Workers is how many threads decode and encode: 0 means one for each processor that there is. The MP3 does not
+	// depend on it.
+	Workers int
+	// Costs are those of reading, by which it is planned.
+	Costs isobmff.Costs
 }
 
 // Engine converts. It holds no state of a conversion and is safe for concurrent use.
 type Engine struct {
 	ffmpeg  string
-	ffprobe string
 	limits  Limits
 	source  source.Config
+	workers int
+	costs   isobmff.Costs
 }
 
-// New finds ffmpeg and ffprobe and makes sure that both speak the ranged protocol.
+// New finds ffmpeg and makes sure that it has the engine mode of this version.
 func New(ctx context.Context, cfg Config) (*Engine, error) {
 	name := cfg.FFmpeg
 	if name == "" {
@@ -91,23 +101,33 @@ func New(ctx context.Context, cfg Config) (*Engine, error) {
 	if err != nil {
 		return nil, fmt.Errorf("find ffmpeg: %w", err)
 	}
-	ffprobe, err := exec.LookPath(filepath.Join(filepath.Dir(ffmpeg), "ffprobe"))
-	if err != nil {
-		return nil, fmt.Errorf("find ffprobe beside ffmpeg: %w", err)
+	asking, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	out, err := exec.CommandContext(asking, ffmpeg, "engine").Output() //nolint:gosec // the operator's own path
+	var exit *exec.ExitError
+	switch {
+	case errors.As(err, &exit) && exit.ExitCode() == exitProcessor:
+		return nil, fmt.Errorf("%s: %s", ffmpeg, strings.TrimSpace(string(exit.Stderr)))
+	case asking.Err() != nil:
+		return nil, fmt.Errorf("ask %s for its engine mode: %w", ffmpeg, context.Cause(asking))
+	case string(out) != fmt.Sprintf("engine %d\n", protocolVersion):
+		return nil, fmt.Errorf("%s has no engine mode of version %d: it is not the one of this project's layer", ffmpeg, protocolVersion)
 	}
-	for _, path := range []string{ffmpeg, ffprobe} {
-		asking, cancel := context.WithTimeout(ctx, 30*time.Second)
-		out, err := exec.CommandContext(asking, path, "-hide_banner", "-protocols").Output() //nolint:gosec // the operator's own path
-		cancel()
-		if err != nil {
-			return nil, fmt.Errorf("ask %s for its protocols: %w", path, err)
-		}
-		if !strings.Contains(string(out), "\n  ranged\n") {
-			return nil, fmt.Errorf("%s has no \"ranged\" protocol: it is not the one of this project's layer", path)
-		}
+	if cfg.Workers <= 0 {
+		cfg.Workers = runtime.GOMAXPROCS(0)
 	}
-	return &Engine{ffmpeg: ffmpeg, ffprobe: ffprobe, limits: cfg.Limits.withDefaults(), source: cfg.Source}, nil
+	return &Engine{ffmpeg: ffmpeg, limits: cfg.Limits.withDefaults(), source: cfg.Source, workers: min(cfg.Workers, maxWorkers), costs: cfg.Costs}, nil
 }
+
+const (
+	// exitProcessor is ffmpeg's exit status when the processor lacks instructions that it was compiled for.
+	exitProcessor = 3
+	// maxWorkers bounds the child's memory, of which each worker needs about 12 MB.
+	maxWorkers = 64
+)
+
+// Workers is how many threads a conversion uses.
+func (e *Engine) Workers() int { return e.workers }
 
 // Result says what a conversion made and what it took.
 type Result struct {
@@ -123,15 +143,32 @@ type Result struct {
 
 // Stats are the costs of a conversion.
 type Stats struct {
-	// BytesRead and Requests are what was fetched of the video, retries included.
-	BytesRead, Requests int64
+	// BytesRead and Requests are what was fetched of the video, retries included; BytesWritten is the MP3, with what of
+	// it was written twice.
+	BytesRead, Requests, BytesWritten int64
 	// Probe, Measure and Encode are the wall-clock times of the stages; Measure is 0 unless loudness was asked for.
 	Probe, Measure, Encode time.Duration
 	// UserCPU and SystemCPU are the processor times of all children.
 	UserCPU, SystemCPU time.Duration
+	// DecodeCPU, EncodeCPU and JoinCPU are the parts of it that the making of the MP3 took: to read, decode and filter; to
+	// encode; and to join what was encoded side by side.
+	DecodeCPU, EncodeCPU, JoinCPU time.Duration
+	// Segments were encoded side by side, and Requantised of their frames once more when they were joined.
+	Segments, Requantised int64
+	// Copied is true when the track was MP3 and its frames were kept.
+	Copied bool
 	// MaxRSS is the most memory any child had resident, in bytes; or this process, when it started the child, if that
 	// was more: Linux counts from there.
 	MaxRSS int64
+}
+
+func (s *Stats) add(r report) {
+	seconds := func(f float64) time.Duration { return time.Duration(f * float64(time.Second)) }
+	s.DecodeCPU += seconds(r.DecodeCPU)
+	s.EncodeCPU += seconds(r.EncodeCPU)
+	s.JoinCPU += seconds(r.JoinCPU)
+	s.Segments += r.Segments
+	s.Requantised += r.Requantised
 }
 
 // Convert reads the video in src and writes the MP3 to dst, by WriteAt calls that follow each other without a gap;
@@ -141,8 +178,10 @@ type Stats struct {
 // progress, unless nil, is called with a percentage that never falls, 0 to 99, from one goroutine at a time, about
 // twice a second.
 //
-// The error is a Failure when no retry can help. It is the context's when that ended. What was written of a
-// conversion that failed is to be thrown away.
+// The error is a Failure when no retry can help. It is the context's when that ended. It wraps mp3.ErrNotCopyable when
+// the frames of an MP3 track turned out, after much of them had been written, to be of more than one kind: then a call
+// with the defaults of opts filled in, and a new dst, encodes them. What was written of a conversion that failed is to be
+// thrown away.
 func (e *Engine) Convert(ctx context.Context, src source.Ranges, dst io.WriterAt, opts audio.Options, progress func(percent int)) (Result, error) {
 	if src.Size() == 0 {
 		return Result{}, fail(CodeEmptyUpload, nil, "The uploaded file is empty.")
@@ -151,10 +190,17 @@ func (e *Engine) Convert(ctx context.Context, src source.Ranges, dst io.WriterAt
 	defer cancel()
 	reader := source.NewReader(limited, src, e.source)
 	defer reader.Close()
-	c := conversion{engine: e, reader: reader, dst: dst, opts: opts.WithDefaults(), meter: newMeter(progress)}
+	c := conversion{
+		engine: e, src: src, reader: reader, out: &output{dst: dst, limit: e.limits.Output},
+		asked: opts, opts: opts.WithDefaults(), meter: newMeter(progress),
+	}
 	result, err := c.convert(limited)
+	c.closeExcerpt()
+	bytes, requests := reader.Stats()
+	c.stats.BytesRead += bytes
+	c.stats.Requests += requests
+	c.stats.BytesWritten = c.out.written
 	result.Stats = c.stats
-	result.Stats.BytesRead, result.Stats.Requests = reader.Stats()
 	var failure *Failure
 	switch {
 	case err == nil:

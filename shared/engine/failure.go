@@ -53,6 +53,16 @@ func (f *Failure) Error() string {
 // Unwrap returns what lies behind the failure.
 func (f *Failure) Unwrap() error { return f.Err }
 
+// doubtful is true when another way of reading the file might do better.
+func (f *Failure) doubtful() bool {
+	switch f.Code {
+	case CodeCorrupt, CodeNotMedia, CodeUnsupportedAudio, CodeNoAudio:
+		return true
+	default:
+		return false
+	}
+}
+
 func fail(code Code, err error, format string, args ...any) *Failure {
 	return &Failure{Code: code, Detail: fmt.Sprintf(format, args...), Err: err}
 }

@@ -238,17 +238,11 @@ func TestCancellingLeavesNoChild(t *testing.T) {
 	}
 }
 
-func TestNewRefusesAnFFmpegWithoutTheRangedProtocol(t *testing.T) {
+func TestNewRefusesAnFFmpegWithoutTheEngineMode(t *testing.T) {
 	t.Parallel()
-	bin := t.TempDir()
-	for _, name := range []string{"ffmpeg", "ffprobe"} {
-		if err := os.Symlink(path(t, "MEDIA_FFMPEG"), filepath.Join(bin, name)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for name, ffmpeg := range map[string]string{"ranged": filepath.Join(bin, "ffmpeg"), "find": filepath.Join(bin, "nothing")} {
-		if _, err := engine.New(t.Context(), engine.Config{FFmpeg: ffmpeg}); err == nil || !strings.Contains(err.Error(), name) {
-			t.Errorf("New(%s): error %v, want %q in it", ffmpeg, err, name)
+	for want, ffmpeg := range map[string]string{"engine mode": path(t, "MEDIA_FFMPEG"), "find": filepath.Join(t.TempDir(), "nothing")} {
+		if _, err := engine.New(t.Context(), engine.Config{FFmpeg: ffmpeg}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("New(%s): error %v, want %q in it", ffmpeg, err, want)
 		}
 	}
 }
@@ -299,14 +293,12 @@ func TestAKilledConverterLeavesNoChild(t *testing.T) {
 	}
 }
 
-// ownLayer is the layer's programs under a path that no other test uses.
+// ownLayer is the layer's program under a path that no other test uses.
 func ownLayer(t *testing.T) string {
 	t.Helper()
 	bin := t.TempDir()
-	for _, name := range []string{"ffmpeg", "ffprobe"} {
-		if err := os.Symlink(filepath.Join(path(t, "LAYER_DIR"), "bin", name), filepath.Join(bin, name)); err != nil {
-			t.Fatal(err)
-		}
+	if err := os.Symlink(layerFFmpeg(t), filepath.Join(bin, "ffmpeg")); err != nil {
+		t.Fatal(err)
 	}
 	return bin
 }

@@ -8,14 +8,8 @@ import (
 	"strconv"
 )
 
-const (
-	// loudnessTarget is in LUFS (EBU R128).
-	loudnessTarget = -16.0
-	// peakTarget is in dBTP: half a decibel below the -1 that is promised, for what the encoder adds.
-	peakTarget = -1.5
-)
-
-// loudness is what ffmpeg's loudnorm filter measured. It prints its numbers as strings.
+// loudness is what ffmpeg's loudnorm filter measured (EBU R128). The targets, -16 LUFS and -1.5 dBTP, are the child's: half
+// a decibel below the -1 that is promised, for what the encoder adds. It prints its numbers as strings.
 type loudness struct {
 	Integrated number64 `json:"input_i"`
 	TruePeak   number64 `json:"input_tp"`
@@ -54,20 +48,13 @@ func parseLoudness(words string) (loudness, error) {
 	return l, nil
 }
 
-// measureFilter measures loudness and true peak, the latter at 192 kHz as loudnorm itself would. What it is told of
-// the sound is made up, and such that it leaves the sound alone: measuring is all that is wanted, and the cheaper.
-func measureFilter() string {
-	return fmt.Sprintf("aresample=192000,loudnorm=I=%g:TP=0:LRA=50:linear=true:"+
-		"measured_I=%g:measured_LRA=1:measured_TP=-90:measured_thresh=-30:print_format=json", loudnessTarget, loudnessTarget)
-}
-
-// filter brings what was measured to the target: by one gain for all of it where the peaks allow that, else by
-// loudnorm's limiter. Empty for silence, and for what is louder or softer than loudnorm can be told.
-func (l loudness) filter(sampleRate int) string {
+// gain is what the encode command is told, so that the child brings the sound to the target: by one gain for all of it
+// where the peaks allow that, else by loudnorm's limiter. Empty for silence, and for what is louder or softer than
+// loudnorm can be told.
+func (l loudness) gain() string {
 	i, tp, thresh := float64(l.Integrated), float64(l.TruePeak), float64(l.Threshold)
 	if !(i > -70 && i <= 0 && tp > -99 && tp < 99 && thresh > -99 && thresh <= 0) {
 		return ""
 	}
-	return fmt.Sprintf("loudnorm=I=%g:TP=%g:LRA=50:linear=true:measured_I=%.2f:measured_LRA=%.2f:measured_TP=%.2f:measured_thresh=%.2f,aresample=%d",
-		loudnessTarget, peakTarget, i, math.Min(math.Max(float64(l.Range), 0.01), 99), tp, thresh, sampleRate)
+	return fmt.Sprintf(" gain=1 i=%.2f lra=%.2f tp=%.2f thresh=%.2f", i, math.Min(math.Max(float64(l.Range), 0.01), 99), tp, thresh)
 }

@@ -1,21 +1,15 @@
 package engine
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"time"
+
+	"mp3converter/shared/mp3"
 )
 
-const (
-	// tagNames are the tags that carry over, by ffmpeg's names for them.
-	tagNames = "title,artist,album,album_artist,date,track,genre,comment"
-
-	// maxTag, maxChapters and maxChapterTitle bound what is carried over, well within Rewritable together.
-	maxTag          = 16 << 10
-	maxChapters     = 1000
-	maxChapterTitle = 256
-)
+// maxChapters bounds what is carried over.
+const maxChapters = 1000
 
 // tag finds a tag whatever the case of its name.
 func tag(tags map[string]string, name string) string {
@@ -27,39 +21,27 @@ func tag(tags map[string]string, name string) string {
 	return ""
 }
 
-// metadata writes tags and chapters in ffmpeg's own metadata format (ffmpeg-formats, "Metadata"), which the encoding
-// run reads through a pipe: so no text from the file is ever an argument. Chapters are those of the part asked for.
-func metadata(p probed, track stream, start, end time.Duration) []byte {
-	var b strings.Builder
-	b.WriteString(";FFMETADATA1\n")
-	line := func(key, value string, limit int) {
-		value = strings.ReplaceAll(strings.TrimSpace(value), "\x00", "")
-		if len(value) > limit {
-			value = strings.ToValidUTF8(value[:limit], "")
-		}
-		if value != "" {
-			fmt.Fprintf(&b, "%s=%s\n", key, escape.Replace(value))
-		}
-	}
-	for _, name := range strings.Split(tagNames, ",") {
+// makeTag is what carries over of what the file says of itself. Chapters are those of the part asked for.
+func makeTag(p probed, track stream, start, end time.Duration) mp3.Tag {
+	text := func(name string) string {
 		value := tag(p.Format.Tags, name)
 		if value == "" && slices.Contains([]string{"ogg", "opus"}, p.Format.Name) {
 			value = tag(track.Tags, name) // Ogg has its tags on the track
 		}
-		line(name, value, maxTag)
+		return value
+	}
+	t := mp3.Tag{
+		Title: text("title"), Artist: text("artist"), Album: text("album"), AlbumArtist: text("album_artist"),
+		Date: text("date"), Track: text("track"), Genre: text("genre"), Comment: text("comment"),
 	}
 	for _, c := range p.Chapters[:min(len(p.Chapters), maxChapters)] {
 		from, to := time.Duration(c.Start)-start, time.Duration(c.End)-start
 		if end > 0 {
 			to = min(to, end-start)
 		}
-		if from = max(0, from); to <= from {
-			continue
+		if from = max(0, from); to > from {
+			t.Chapters = append(t.Chapters, mp3.Chapter{Start: from, End: to, Title: tag(c.Tags, "title")})
 		}
-		fmt.Fprintf(&b, "[CHAPTER]\nTIMEBASE=1/1000\nSTART=%d\nEND=%d\n", from.Milliseconds(), to.Milliseconds())
-		line("title", tag(c.Tags, "title"), maxChapterTitle)
 	}
-	return []byte(b.String())
+	return t
 }
-
-var escape = strings.NewReplacer(`\`, `\\`, `=`, `\=`, `;`, `\;`, `#`, `\#`, "\n", "\\\n")

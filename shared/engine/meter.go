@@ -1,13 +1,5 @@
 package engine
 
-import (
-	"bufio"
-	"io"
-	"strconv"
-	"strings"
-	"time"
-)
-
 // meter turns how far a stage has got into a percentage that never falls.
 type meter struct {
 	report   func(percent int)
@@ -30,27 +22,4 @@ func (m *meter) at(share float64) {
 	}
 	m.last = percent
 	m.report(percent)
-}
-
-// readProgress calls made with how much sound has been made, for each time ffmpeg says it by "-progress", until r
-// ends or made returns an error.
-func readProgress(r io.Reader, made func(time.Duration) error) error {
-	lines := bufio.NewScanner(r)
-	for lines.Scan() {
-		value, ok := strings.CutPrefix(lines.Text(), "out_time_us=")
-		if !ok {
-			continue
-		}
-		us, err := strconv.ParseInt(strings.TrimSpace(value), 10, 64)
-		if err != nil || us < 0 {
-			continue // "N/A" before the first packet
-		}
-		if err := made(time.Duration(us) * time.Microsecond); err != nil {
-			return err
-		}
-	}
-	if err := lines.Err(); err != nil {
-		return unlessGone("read progress", err)
-	}
-	return nil
 }

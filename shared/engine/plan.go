@@ -1,12 +1,14 @@
 package engine
 
 import (
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"mp3converter/shared/audio"
+	"mp3converter/shared/mp3"
 )
 
 // plan is what a conversion will do, made from what the file is and what the person asked for.
@@ -18,13 +20,13 @@ type plan struct {
 	channels, sampleRate int
 	// start and end cut the track, on its own time line; end 0: to its end.
 	start, end time.Duration
+	// skipped is how much of the track before start is not in the input.
+	skipped time.Duration
 	// length is how long the MP3 should be, from what the file says; 0: it does not say.
 	length time.Duration
 	// declared is true when length rests on what the file says of this very track, not of the file as a whole.
 	declared bool
-	// gain is what normalizing takes, once it is known; empty: no change.
-	gain string
-	meta []byte
+	tag      mp3.Tag
 }
 
 // estimated are the formats that do not say how long they are: ffprobe guesses from the first and last timestamps or
@@ -38,7 +40,7 @@ var covers = []string{"mjpeg", "png", "gif", "bmp", "webp"}
 var sampleRatesOffered = []int{8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000}
 
 // makePlan chooses, and refuses what cannot be done.
-func makePlan(p probed, opts audio.Options, limits Limits) (*plan, error) {
+func makePlan(p probed, opts audio.Options, limits Limits, from *excerpt) (*plan, error) {
 	track, err := chooseTrack(p, opts.Track)
 	if err != nil {
 		return nil, err
@@ -60,10 +62,16 @@ func makePlan(p probed, opts audio.Options, limits Limits) (*plan, error) {
 		}
 	}
 	pl.start, pl.end = duration(opts.Start), duration(opts.End)
+	if from != nil && from.whole > 0 {
+		pl.track.Duration = seconds(from.whole)
+	}
 	if err := pl.measure(p, limits); err != nil {
 		return nil, err
 	}
-	pl.meta = metadata(p, track, pl.start, pl.end)
+	pl.tag = makeTag(p, track, pl.start, pl.end)
+	if from != nil && from.whole > 0 { // it begins later than the track
+		pl.skipped = from.skip
+	}
 	return pl, nil
 }
 
@@ -186,41 +194,42 @@ func clock(text string) time.Duration {
 	return time.Duration(total * float64(time.Second))
 }
 
-// encoding are ffmpeg's arguments for the encoder.
-func encoding(opts audio.Options) []string {
-	args := []string{"-c:a", "libmp3lame", "-abr", "0"}
-	if opts.Mode == audio.CBR {
-		return append(args, "-b:a", strconv.Itoa(*opts.Bitrate)+"k")
+// command is what the child is told, but for what is special to the verb: which stream, and what part of it, exact to
+// the sample. It is the decoded samples that are counted, so that a time means the same as in the MP3 of the whole
+// track, whatever the container's clock.
+func (pl *plan) command(verb string) string {
+	s := fmt.Sprintf("%s stream=%d channels=%d rate=%d", verb, pl.track.Index, pl.channels, pl.sampleRate)
+	if pl.start > 0 {
+		s += " start=" + decimal(pl.start-pl.skipped)
 	}
-	return append(args, "-q:a", strconv.Itoa(*opts.Quality))
-}
-
-// cut are the filters that take the part asked for out of the track, exact to the sample: it is the decoded samples
-// that are counted, so that a time means the same as in the MP3 of the whole track, whatever the container's clock.
-func (pl *plan) cut() []string {
-	if pl.start == 0 && pl.end == 0 {
-		return nil
-	}
-	trim := "atrim=start=" + decimal(pl.start)
 	if pl.end > 0 {
-		trim += ":end=" + decimal(pl.end)
+		s += " end=" + decimal(pl.end-pl.skipped)
 	}
-	return []string{"asetpts=N/SR/TB", trim, "asetpts=PTS-STARTPTS"}
+	return s
 }
 
-// mix is the filter that brings the track to the MP3's channels, by swresample's standard matrix (ITU-R BS.775), with
-// the sum brought below full scale: however loud all the channels are together, it cannot clip.
-func (pl *plan) mix() string {
-	layout := "stereo"
-	if pl.channels == 1 {
-		layout = "mono"
+func (pl *plan) copyCommand() string {
+	return fmt.Sprintf("copy stream=%d picture=%d", pl.track.Index, pl.cover)
+}
+
+// encodeCommand takes the gain as measure found it.
+func (pl *plan) encodeCommand(opts audio.Options, gain string, workers int) string {
+	s := fmt.Sprintf("%s picture=%d workers=%d", pl.command("encode"), pl.cover, workers)
+	if opts.Mode == audio.CBR {
+		s += fmt.Sprintf(" cbr=%d", *opts.Bitrate)
+	} else {
+		s += fmt.Sprintf(" vbr=%d", *opts.Quality)
 	}
-	if pl.track.Channels == pl.channels {
-		return "aformat=channel_layouts=" + layout
+	if pl.length > 0 {
+		perFrame := int64(1152)
+		if pl.sampleRate < 32000 {
+			perFrame = 576
+		}
+		s += fmt.Sprintf(" frames=%d", int64(pl.length.Seconds()*float64(pl.sampleRate))/perFrame+1)
 	}
-	return "aresample=ochl=" + layout + ":rematrix_maxval=1"
+	return s + gain
 }
 
 func decimal(d time.Duration) string {
-	return strconv.FormatFloat(d.Seconds(), 'f', 6, 64)
+	return strconv.FormatFloat(d.Seconds(), 'f', 9, 64)
 }

@@ -1,10 +1,8 @@
 package engine
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"math"
 	"strconv"
@@ -12,16 +10,7 @@ import (
 	"time"
 )
 
-// maxProbe bounds what ffprobe may say about a file.
-const maxProbe = 8 << 20
-
-// probeEntries are the facts asked of ffprobe; nothing else is printed, however much of it a file holds.
-const probeEntries = "format=format_name,duration:format_tags=" + tagNames +
-	":stream=index,codec_type,codec_name,codec_tag_string,channels,sample_rate,duration" +
-	":stream_disposition=default,attached_pic:stream_tags=DURATION," + tagNames +
-	":chapter=start_time,end_time:chapter_tags=title"
-
-// probed is what ffprobe says about a file.
+// probed is what the child says of a file; names and forms are those of ffprobe's JSON.
 type probed struct {
 	Streams  []stream  `json:"streams"`
 	Chapters []chapter `json:"chapters"`
@@ -30,10 +19,6 @@ type probed struct {
 		Duration seconds           `json:"duration"`
 		Tags     map[string]string `json:"tags"`
 	} `json:"format"`
-	Error *struct {
-		Code   int    `json:"code"`
-		String string `json:"string"`
-	} `json:"error"`
 }
 
 type stream struct {
@@ -57,7 +42,7 @@ type chapter struct {
 	Tags  map[string]string `json:"tags"`
 }
 
-// seconds is a time as ffprobe prints it, "3.023000"; 0 when it is not known or makes no sense.
+// seconds is a time as it is printed, "3.023000"; 0 when it is not known or makes no sense.
 type seconds time.Duration
 
 // UnmarshalJSON implements json.Unmarshaler.
@@ -70,7 +55,7 @@ func (s *seconds) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// number is a whole number as ffprobe prints it in quotes; 0 when it is none.
+// number is a whole number, perhaps in quotes; 0 when it is none.
 type number int
 
 // UnmarshalJSON implements json.Unmarshaler.
@@ -86,55 +71,9 @@ func (n *number) UnmarshalJSON(data []byte) error {
 func parseProbe(data []byte) (probed, error) {
 	var p probed
 	if err := json.Unmarshal(data, &p); err != nil {
-		return probed{}, fmt.Errorf("read what ffprobe says: %w", err)
+		return probed{}, fmt.Errorf("read what the file is: %w", err)
 	}
 	return p, nil
-}
-
-// capped is a buffer that refuses to grow over its limit.
-type capped struct {
-	bytes.Buffer
-	limit int
-	over  bool
-}
-
-var errCapped = errors.New("the output is too long")
-
-// Write implements io.Writer.
-func (c *capped) Write(p []byte) (int, error) {
-	if c.over = c.over || c.Len()+len(p) > c.limit; c.over {
-		return 0, errCapped
-	}
-	return c.Buffer.Write(p)
-}
-
-// probe asks ffprobe what the file is.
-func (c *conversion) probe(ctx context.Context) (probed, error) {
-	out := capped{limit: maxProbe}
-	ffprobe := c.child(c.engine.ffprobe)
-	ffprobe.stdout = &out
-	url, err := ffprobe.asks(&readServer{reader: c.reader})
-	if err != nil {
-		ffprobe.close()
-		return probed{}, err
-	}
-	err = c.run(ctx, ffprobe, []string{
-		"-hide_banner", "-loglevel", "warning", "-print_format", "json=compact=1", "-show_error",
-		"-show_entries", probeEntries, "-fpsprobesize", "0", "-protocol_whitelist", "ranged", url,
-	})
-	var exit *exitError
-	switch {
-	case out.over:
-		return probed{}, c.unreadable(ctx, fmt.Errorf("probe: %w", errCapped))
-	case err == nil:
-		return parseProbe(out.Bytes())
-	case !errors.As(err, &exit):
-		return probed{}, fmt.Errorf("probe: %w", err)
-	case exit.crashed() || !exit.killed():
-		return probed{}, c.unreadable(ctx, err)
-	default:
-		return probed{}, fmt.Errorf("probe: %w", c.ended(exit))
-	}
 }
 
 // unreadable tells a damaged video from something that is no video at all.

@@ -10,16 +10,13 @@ import (
 	"os"
 	"sync/atomic"
 	"syscall"
-
-	"mp3converter/shared/source"
 )
 
 // The ranged protocol, version 1, which the layer's ffmpeg speaks and layers/ffmpeg/README.md specifies: requests and
 // answers begin with 16 bytes, little-endian.
 const (
-	opRead  = 1
-	opWrite = 2
-	opSize  = 3
+	opRead = 1
+	opSize = 3
 
 	frameSize = 16
 	// maxChunk is the most that one answer carries; it is what the child asks for.
@@ -31,7 +28,7 @@ var errProtocol = errors.New("ranged protocol broken")
 
 // readServer answers a child's requests for bytes of the video.
 type readServer struct {
-	reader *source.Reader
+	input input
 	// reach is the end of the furthest read so far, or 0: how far the child has got.
 	reach atomic.Int64
 }
@@ -50,45 +47,19 @@ func (s *readServer) serve(ctx context.Context, requests io.Reader, answers io.W
 		switch {
 		case op == opRead && offset <= math.MaxInt64:
 			var err error
-			n, err = s.reader.ReadAtContext(ctx, answer[frameSize:frameSize+min(length, maxChunk)], int64(offset))
+			n, err = s.input.ReadAtContext(ctx, answer[frameSize:frameSize+min(length, maxChunk)], int64(offset))
 			if err != nil && !errors.Is(err, io.EOF) {
 				return &sourceError{err}
 			}
 			binary.LittleEndian.PutUint32(answer[4:], uint32(n))
 			s.reach.Store(max(s.reach.Load(), int64(offset)+int64(n)))
 		case op == opSize:
-			binary.LittleEndian.PutUint64(answer[8:], uint64(s.reader.Size()))
+			binary.LittleEndian.PutUint64(answer[8:], uint64(s.input.Size()))
 		default:
 			return fmt.Errorf("%w: request %d for %d bytes at %d", errProtocol, op, length, offset)
 		}
 		if _, err := answers.Write(answer[:frameSize+n]); err != nil {
 			return unlessGone("write answer", err)
-		}
-	}
-}
-
-// serveWrites takes what a child writes, until requests ends.
-func serveWrites(requests io.Reader, dst io.WriterAt) error {
-	frame := make([]byte, frameSize)
-	payload := make([]byte, maxChunk)
-	for {
-		if _, err := io.ReadFull(requests, frame); err != nil {
-			return unlessGone("read request", err)
-		}
-		op, length, offset := binary.LittleEndian.Uint32(frame), binary.LittleEndian.Uint32(frame[4:]), binary.LittleEndian.Uint64(frame[8:])
-		if op != opWrite || offset > math.MaxInt64-math.MaxUint32 {
-			return fmt.Errorf("%w: request %d for %d bytes at %d", errProtocol, op, length, offset)
-		}
-		for at := int64(offset); length > 0; {
-			part := payload[:min(length, maxChunk)]
-			if _, err := io.ReadFull(requests, part); err != nil {
-				return unlessGone("read payload", err)
-			}
-			if _, err := dst.WriteAt(part, at); err != nil {
-				return err
-			}
-			length -= uint32(len(part))
-			at += int64(len(part))
 		}
 	}
 }

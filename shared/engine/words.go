@@ -14,10 +14,6 @@ type remark int
 const (
 	// endedEarly: the demuxer found the file shorter than the file says it is.
 	endedEarly remark = iota
-	// badPackets: some of the track could not be decoded.
-	badPackets
-	// noDecoder: nothing here can decode the track.
-	noDecoder
 	// underDRM: the container says that the sound is encrypted.
 	underDRM
 	remarks
@@ -26,8 +22,6 @@ const (
 // phrases are how ffmpeg 7.1 words each remark.
 var phrases = [remarks][]string{
 	endedEarly: {"partial file", "File ended prematurely"},
-	badPackets: {"Error submitting packet to decoder", "Decoding error"},
-	noDecoder:  {"no decoder found for"},
 	underDRM:   {"DRM protected stream detected", "encrypted stream detected"},
 }
 

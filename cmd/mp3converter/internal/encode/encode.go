@@ -16,6 +16,7 @@ import (
 	"mp3converter/cmd/mp3converter/internal/transfer"
 	"mp3converter/shared/audio"
 	"mp3converter/shared/engine"
+	"mp3converter/shared/mp3"
 )
 
 // Job is one MP3 to make.
@@ -53,10 +54,16 @@ func (j Job) Run(ctx context.Context) (res Result, err error) {
 		return res, j.Input.clean(err)
 	}
 	defer shut()
-	convert := func(dst io.WriterAt) error {
+	convert := func(dst destination) error {
 		counted := &counter{dst: dst}
 		var err error
 		res.Result, err = j.Engine.Convert(ctx, ranges, counted, j.Options, j.Progress)
+		if errors.Is(err, mp3.ErrNotCopyable) {
+			if err := dst.Truncate(0); err != nil {
+				return fmt.Errorf("begin the MP3 anew: %w", err)
+			}
+			res.Result, err = j.Engine.Convert(ctx, ranges, counted, j.Options.WithDefaults(), j.Progress)
+		}
 		res.Written = counted.written
 		return j.Input.clean(err)
 	}
@@ -74,7 +81,7 @@ func (j Job) Run(ctx context.Context) (res Result, err error) {
 }
 
 // toStream holds the MP3 back until it is whole: its first bytes are written last.
-func toStream(ctx context.Context, w io.Writer, convert func(io.WriterAt) error) error {
+func toStream(ctx context.Context, w io.Writer, convert func(destination) error) error {
 	held := &spool{}
 	defer held.close()
 	if err := convert(held); err != nil {
@@ -99,6 +106,12 @@ func toStream(ctx context.Context, w io.Writer, convert func(io.WriterAt) error)
 			return fmt.Errorf("read the MP3 back: %w", err)
 		}
 	}
+}
+
+// destination is where an MP3 is written, and may be begun anew.
+type destination interface {
+	io.WriterAt
+	Truncate(size int64) error
 }
 
 // counter counts what passes through it.

@@ -62,8 +62,9 @@ func NewEngine(ctx context.Context, getenv func(string) string, workers int) (*e
 
 func config(ffmpeg string, workers int) engine.Config {
 	return engine.Config{
-		FFmpeg: ffmpeg,
-		Limits: engine.Limits{Wall: maxWall, CPU: maxCPU, Output: maxOutput, MaxDuration: maxDuration},
+		FFmpeg:  ffmpeg,
+		Workers: workers,
+		Limits:  engine.Limits{Wall: maxWall, CPU: maxCPU, Output: maxOutput, MaxDuration: maxDuration},
 	}
 }
 

@@ -50,6 +50,12 @@ func (s *spool) WriteAt(p []byte, offset int64) (int, error) {
 	return done, nil
 }
 
+// Truncate makes it shorter, as os.File's does, for an MP3 that is begun anew.
+func (s *spool) Truncate(size int64) error {
+	s.size = min(s.size, size)
+	return nil
+}
+
 // open makes the temporary file and takes its name away, so that nothing is left however the program ends.
 func (s *spool) open() error {
 	if s.file != nil {
