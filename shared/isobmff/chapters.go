@@ -13,7 +13,7 @@ import (
 const (
 	// maxChapters is how many chapters are carried along; a file with more loses them.
 	maxChapters = 1000
-	// maxTitles bounds their titles, or the picture of a chapter track of pictures, in bytes.
+	// maxTitles bounds their titles, and the picture of a chapter track of pictures, in bytes.
 	maxTitles = 4 << 20
 	// nearby is the gap between two titles that is read rather than skipped by a request of its own.
 	nearby = 64 << 10
@@ -40,7 +40,7 @@ func (x *extraction) readChapters(ctx context.Context) error {
 		if slices.ContainsFunc(x.chapters, func(o chapterTrack) bool { return o.trak == c.trak }) {
 			continue
 		}
-		wanted, ok := c.choose(x.movie.size)
+		wanted, ok := c.choose(x.movie.size, maxTitles-at)
 		if !ok {
 			continue
 		}
@@ -54,8 +54,8 @@ func (x *extraction) readChapters(ctx context.Context) error {
 	return nil
 }
 
-// choose takes all samples of a text track and the first of a picture track.
-func (c *chapterTrack) choose(fileSize int64) ([]source.Extent, bool) {
+// choose takes all samples of a text track and the first of a picture track, if they are no longer than most.
+func (c *chapterTrack) choose(fileSize, most int64) ([]source.Extent, bool) {
 	t := c.trak
 	if t.err != nil || !selfContained(t.dref, dataReference(t.stsd)) || t.table.check(fileSize) != nil || t.fragments.check(fileSize) != nil {
 		return nil, false
@@ -75,7 +75,7 @@ func (c *chapterTrack) choose(fileSize int64) ([]source.Extent, bool) {
 			return nil, false
 		}
 	}
-	return wanted, samples > 0 && samples <= maxChapters && bytes <= maxTitles
+	return wanted, samples > 0 && samples <= maxChapters && bytes <= most
 }
 
 // firstOnly reduces the table to its first sample.

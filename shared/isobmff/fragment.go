@@ -293,10 +293,12 @@ func (b *builder) add(offset int64, count, duration, size uint32) {
 		t.uniform = size
 	}
 	if t.uniform != size {
-		for range t.count * int64(min(1, t.uniform)) { // until now they were all alike
-			t.sizes = binary.BigEndian.AppendUint32(t.sizes, t.uniform)
+		if t.uniform != 0 { // until now they were all alike
+			for range t.count {
+				t.sizes = binary.BigEndian.AppendUint32(t.sizes, t.uniform)
+			}
+			t.uniform = 0
 		}
-		t.uniform = 0
 		for range count {
 			t.sizes = binary.BigEndian.AppendUint32(t.sizes, size)
 		}

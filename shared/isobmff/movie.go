@@ -3,6 +3,7 @@ package isobmff
 import (
 	"bytes"
 	"encoding/binary"
+	"slices"
 	"time"
 )
 
@@ -90,8 +91,8 @@ func parseMovie(moov []byte) (*Movie, error) {
 			}
 			m.parts = append(m.parts, part{raw: bytes.Clone(b.raw)})
 		case "udta", "meta":
-			if tags += len(b.raw); tags > maxTags {
-				return nil, fallback("the tags have more than %d bytes", maxTags)
+			if tags += len(b.raw); tags > maxTags || len(m.parts) > 2*maxTraks {
+				return nil, fallback("the tags have %d bytes", tags)
 			}
 			m.parts = append(m.parts, part{raw: bytes.Clone(b.raw)})
 		case "mvex":
@@ -114,10 +115,7 @@ func parseMovie(moov []byte) (*Movie, error) {
 func (m *Movie) addTraks(boxes []box) error {
 	var all []*trak
 	for _, b := range boxes {
-		t, err := parseTrak(b.body)
-		if err != nil {
-			return err
-		}
+		t := parseTrak(b.body)
 		if t.chapters != nil { // the last one holds for the whole file
 			m.chapters = t.chapters
 		}
@@ -138,7 +136,7 @@ func (m *Movie) addTraks(boxes []box) error {
 			if chapter && t.handler == "soun" {
 				return fallback("a track of sound is said to hold chapters")
 			}
-			t, _ = parseTrak(bytes.Clone(body)) // to let go of the rest of the movie box
+			t = parseTrak(bytes.Clone(body)) // to let go of the rest of the movie box
 			t.readSound()
 		} else {
 			t = &trak{id: t.id, emptyTimes: t.emptyTimes, err: t.err}
@@ -151,14 +149,7 @@ func (m *Movie) addTraks(boxes []box) error {
 	return nil
 }
 
-func (m *Movie) isChapter(id uint32) bool {
-	for _, c := range m.chapters {
-		if c == id {
-			return true
-		}
-	}
-	return false
-}
+func (m *Movie) isChapter(id uint32) bool { return slices.Contains(m.chapters, id) }
 
 // measure checks the audio tracks' tables and fills in what AudioTracks says. What is wrong with a track is kept for
 // when it is asked for.

@@ -336,3 +336,59 @@ func TestLyingCountsCostNothing(t *testing.T) { //nolint:paralleltest // measure
 		}
 	}
 }
+
+func TestManySmallBoxesTakeTimeInProportion(t *testing.T) { //nolint:paralleltest // measures memory and time
+	track := newAAC(1, 8, 4, 28, 500).trak()
+	many := func(kind string) []byte { return bytes.Repeat(box(kind), 1<<20) }
+	mvhd := box("mvhd", u32(0, 0, 0, 1000, 0), zeros(80))
+	for name, content := range map[string][]byte{
+		"in the movie":        slices.Concat(mvhd, many("udta"), track),
+		"tracks":              slices.Concat(mvhd, many("trak")),
+		"in a track":          slices.Concat(mvhd, box("trak", track[8:], many("udta"))),
+		"headers in a track":  slices.Concat(mvhd, box("trak", track[8:], many("tkhd"))),
+		"tables":              slices.Concat(mvhd, box("trak", box("mdia", box("minf", box("stbl", many("stts")))))),
+		"groups":              slices.Concat(mvhd, box("trak", box("mdia", box("minf", box("stbl", many("sgpd")))))),
+		"defaults":            slices.Concat(mvhd, track, box("mvex", many("trex"))),
+		"of an unknown kind":  slices.Concat(mvhd, many("what"), track),
+		"media":               slices.Concat(mvhd, box("trak", many("mdia"))),
+		"references":          slices.Concat(mvhd, box("trak", box("tref", box("chap", zeros(8<<20))))),
+		"handlers in a track": slices.Concat(mvhd, box("trak", box("mdia", many("hdlr")))),
+	} {
+		data := slices.Concat(ftyp("isom"), box("mdat", zeros(1200)), box("moov", content))
+		start := time.Now()
+		total := allocated(func() {
+			if m, err := isobmff.Open(t.Context(), &object{data: data}, isobmff.Options{}); err == nil && len(m.AudioTracks()) > 0 {
+				_, _ = m.Extract(t.Context(), 0, isobmff.Span{})
+			}
+		})
+		if took := time.Since(start); took > 5*time.Second || total > 300<<20 {
+			t.Errorf("%s: took %v and %d MB", name, took, total>>20)
+		}
+	}
+}
+
+func TestChapterTracksCannotMultiplyTheFile(t *testing.T) { //nolint:paralleltest // measures memory
+	const length = 3 << 20
+	sound := newAAC(1, 8, 4, 28, 500)
+	tracks := []*audioTrack{sound}
+	for id := uint32(2); id < 300; id++ {
+		tracks = append(tracks, &audioTrack{
+			id: id, timescale: 1000, handler: "text", stsd: box("stsd", u32(0, 1), box("text", zeros(6), []byte{0, 1}, zeros(40))),
+			times: []uint32{1, 1}, perChunk: []uint32{1, 1, 1}, sizes: []uint32{length}, offsets: []uint64{28},
+		})
+		sound.chap = append(sound.chap, id)
+	}
+	data := plain(length, tracks...)
+	total := allocated(func() {
+		e, err := open(t, data).Extract(t.Context(), 0, isobmff.Span{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(e.Header) > 5<<20 {
+			t.Errorf("a header of %d bytes", len(e.Header))
+		}
+	})
+	if total > 64<<20 {
+		t.Errorf("%d MB allocated", total>>20)
+	}
+}

@@ -43,7 +43,7 @@ func TestASpanIsCutExactly(t *testing.T) {
 		{"AAC, fragmented", "a.mp4", picture + noise + h264 + "-c:a aac -aac_pns 0 -movflags frag_keyframe+empty_moov", 2, 0},
 		{"ALAC", "a.m4a", noise + "-c:a alac", 2, 0},
 		{"ALAC, QuickTime", "a.mov", noise + "-c:a alac", 2, 0},
-		{"FLAC", "a.mp4", noise + "-c:a flac -strict -2", 2, 0},
+		{"FLAC", "a.mp4", noise + "-c:a flac -sample_fmt s16 -strict -2", 2, 0},
 		{"PCM", "a.mov", picture + noise + h264 + "-c:a pcm_s24le", 2, 0},
 		{"PCM, mono", "a.mov", picture + noise + h264 + "-c:a pcm_s16be -ac 1", 1, 0},
 		{"MP3", "a.mp4", picture + noise + h264 + "-c:a libmp3lame -b:a 128k", 2, 0},

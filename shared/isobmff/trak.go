@@ -40,9 +40,8 @@ type edit struct {
 	time     int64
 }
 
-// parseTrak reads a track; what it keeps shares memory with body. Only what spoils the whole file is returned as an
-// error; what spoils the track is kept in it.
-func parseTrak(body []byte) (*trak, error) {
+// parseTrak reads a track; what it keeps shares memory with body. What is wrong with the track is kept in it.
+func parseTrak(body []byte) *trak {
 	t := &trak{}
 	media := 0
 	for b, rest, ok := nextBox(body); ok; b, rest, ok = nextBox(rest) {
@@ -68,7 +67,7 @@ func parseTrak(body []byte) (*trak, error) {
 	if media != 1 || t.id == 0 || t.timescale == 0 {
 		t.spoil("the track lacks its headers")
 	}
-	return t, nil
+	return t
 }
 
 func (t *trak) spoil(format string, args ...any) {
@@ -82,6 +81,10 @@ func (t *trak) keep(to *[][]byte, b box) {
 	if len(b.raw) > maxSmall {
 		t.spoil("its %q box has %d bytes", b.kind, len(b.raw))
 	}
+	if len(*to) >= maxKept {
+		t.spoil("it has more than %d boxes of a kind that matters", maxKept)
+		return
+	}
 	for _, raw := range *to {
 		if string(raw[4:8]) == b.kind && b.kind != "udta" {
 			t.spoil("it has two %q boxes", b.kind)
@@ -89,6 +92,9 @@ func (t *trak) keep(to *[][]byte, b box) {
 	}
 	*to = append(*to, b.raw)
 }
+
+// maxKept is how many boxes of a track are copied, of each place that they lie in.
+const maxKept = 32
 
 func ids(p []byte) []uint32 {
 	list := make([]uint32, 0, min(len(p)/4, maxTraks))
@@ -180,6 +186,7 @@ func (t *trak) readTables(body []byte) {
 	once := func(kind string) {
 		if slices.Contains(seen, kind) {
 			t.spoil("it has two %q boxes", kind)
+			return
 		}
 		seen = append(seen, kind)
 	}
@@ -221,7 +228,10 @@ func (t *trak) readTables(body []byte) {
 				t.spoil("its %q box is shorter than it says", b.kind)
 			}
 		case "ctts", "stss", "stps", "sdtp", "sgpd", "sbgp":
-			t.extras = append(t.extras, b.raw)
+			if t.extras = append(t.extras, b.raw); len(t.extras) > maxKept {
+				t.spoil("it has more than %d boxes of a kind that matters", maxKept)
+				return
+			}
 		}
 	}
 	t.emptyTimes = len(tb.times) == 0 && len(tb.offsets) == 0 && tb.count == 0
