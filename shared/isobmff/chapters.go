@@ -57,15 +57,17 @@ func (x *extraction) readChapters(ctx context.Context) error {
 // choose takes all samples of a text track and the first of a picture track, if they are no longer than most.
 func (c *chapterTrack) choose(fileSize, most int64) ([]source.Extent, bool) {
 	t := c.trak
-	if t.err != nil || !selfContained(t.dref, dataReference(t.stsd)) || t.table.check(fileSize) != nil || t.fragments.check(fileSize) != nil {
+	fragments := t.fragments // a copy, as c.table is: the track is shared by all extracts
+	c.table = t.table
+	if t.err != nil || !selfContained(t.dref, dataReference(t.stsd)) || c.table.check(fileSize) != nil || fragments.check(fileSize) != nil {
 		return nil, false
 	}
-	if c.table = t.table; t.handler == "vide" && !c.firstOnly() {
+	if t.handler == "vide" && !c.firstOnly() {
 		return nil, false
 	}
 	var wanted []source.Extent
 	var samples, bytes int64
-	for _, tb := range []*table{&c.table, &t.fragments} {
+	for _, tb := range []*table{&c.table, &fragments} {
 		if len(tb.times) == 0 && tb.chunks() > 0 || tb.eachChunk(func(k chunk) bool {
 			wanted = append(wanted, source.Extent{Offset: k.offset, Length: k.length})
 			samples += k.samples

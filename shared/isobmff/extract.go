@@ -101,6 +101,7 @@ func (x *extraction) want(e *Extract) error {
 		}
 	}
 	if x.part == nil {
+		e.Want = make([]source.Extent, 0, x.sound.table.pieces+x.sound.fragments.pieces)
 		for _, t := range x.sound.tables() {
 			if err := t.eachChunk(func(c chunk) bool { add(c.offset, c.length); return true }); err != nil {
 				return err

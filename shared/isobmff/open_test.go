@@ -7,6 +7,7 @@ import (
 	"errors"
 	"runtime"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -390,5 +391,34 @@ func TestChapterTracksCannotMultiplyTheFile(t *testing.T) { //nolint:paralleltes
 	})
 	if total > 64<<20 {
 		t.Errorf("%d MB allocated", total>>20)
+	}
+}
+
+func TestAMovieIsSafeForConcurrentUse(t *testing.T) {
+	t.Parallel()
+	sound := newAAC(2, 8, 4, 28, 500)
+	sound.chap = []uint32{3}
+	text := &audioTrack{
+		id: 3, timescale: 1000, handler: "text", stsd: box("stsd", u32(0, 1), box("text", zeros(6), []byte{0, 1}, zeros(40))),
+		times: []uint32{2, 500}, perChunk: []uint32{1, 1, 1}, sizes: []uint32{10, 12}, offsets: []uint64{1000, 1100},
+	}
+	m := open(t, plain(1200, sound, text))
+	headers := make([][]byte, 8)
+	var wg sync.WaitGroup
+	for i := range headers {
+		wg.Go(func() {
+			e, err := m.Extract(t.Context(), 0, isobmff.Span{})
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			headers[i] = e.Header
+		})
+	}
+	wg.Wait()
+	for _, h := range headers[1:] {
+		if !bytes.Equal(h, headers[0]) {
+			t.Error("extracts of the same track differ")
+		}
 	}
 }

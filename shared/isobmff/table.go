@@ -22,6 +22,8 @@ type table struct {
 	chunked bool
 	// frameSamples samples are frameBytes long together, in a chunked track.
 	frameSamples, frameBytes int64
+
+	pieces int64 // in which the samples lie in the file, once it has been checked
 }
 
 // tables are the track's samples, in order: those in the movie box, then those in movie fragments.
@@ -185,7 +187,8 @@ func (t *table) duration() int64 {
 
 // check makes sure that the chunks lie within the file, that no two overlap, and that their number can be dealt with.
 func (t *table) check(fileSize int64) error {
-	var sum, pieces, end int64
+	var sum, end int64
+	t.pieces = 0
 	ascending := true
 	var bad error
 	var last chunk
@@ -198,8 +201,8 @@ func (t *table) check(fileSize int64) error {
 		}
 		sum += c.length
 		if c.length > 0 {
-			if c.offset != end || pieces == 0 {
-				pieces++
+			if c.offset != end || t.pieces == 0 {
+				t.pieces++
 			}
 			ascending = ascending && c.offset >= end
 			end = c.offset + c.length
@@ -212,8 +215,8 @@ func (t *table) check(fileSize int64) error {
 		return err
 	case bad != nil:
 		return bad
-	case pieces > maxExtents:
-		return fallback("it lies in %d pieces", pieces)
+	case t.pieces > maxExtents:
+		return fallback("it lies in %d pieces", t.pieces)
 	case last.first+last.samples > maxSamples && t.uniform == 0 && !t.chunked:
 		return fallback("it has %d samples", last.first+last.samples)
 	case !ascending:
