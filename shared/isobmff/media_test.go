@@ -255,6 +255,33 @@ func TestNotISO(t *testing.T) {
 	}
 }
 
+// The file was made by an ffmpeg with an AMR encoder, which few have.
+func TestAMRDecodesToTheSameSamples(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join("testdata", "amr.3gp")
+	data := readFile(t, file)
+	m := open(t, data)
+	e, err := m.Extract(t.Context(), 0, isobmff.Span{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := decode(t, file, 0)
+	if got := decode(t, materialised(t, data, e), 0); !bytes.Equal(got, want) || len(want) < 4*7000 {
+		t.Errorf("decodes to %d bytes that differ from the original's %d", len(got), len(want))
+	}
+	if e, err = m.Extract(t.Context(), 0, isobmff.Span{Start: 700 * time.Millisecond, End: 800 * time.Millisecond}); err != nil {
+		t.Fatal(err)
+	}
+	got := decode(t, materialised(t, data, e), 0)
+	at := 4 * (5600 - int(e.Skip))
+	if !e.Partial || at < 0 || len(got) < at+4*800 {
+		t.Fatalf("partial %v, skip %d, decodes to %d bytes", e.Partial, e.Skip, len(got))
+	}
+	if d := distance(floats(got[at:at+4*800]), floats(want[4*5600:4*6400])); !(d < 0.01) {
+		t.Errorf("a span differs from the original by %g", d)
+	}
+}
+
 // withEmptyTrack is a file whose moov comes last, with a track without samples before all others.
 func withEmptyTrack(t testing.TB, data []byte) []byte {
 	t.Helper()

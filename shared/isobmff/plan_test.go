@@ -1,7 +1,9 @@
 package isobmff_test
 
 import (
+	"cmp"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -41,13 +43,15 @@ func checkFetch(t testing.TB, f isobmff.Fetch, want []source.Extent, size int64)
 		if w.Offset < 0 || w.Length <= 0 || w.Offset >= size {
 			continue
 		}
-		next := w.Offset
-		for _, e := range f.Extents {
-			if e.Offset <= next && next < e.End() {
-				next = e.End()
-			}
+		next, stop := w.Offset, w.Offset+min(w.Length, size-w.Offset)
+		i, found := slices.BinarySearchFunc(f.Extents, next, func(e source.Extent, at int64) int { return cmp.Compare(e.Offset, at) })
+		if !found {
+			i--
 		}
-		if next < w.Offset+min(w.Length, size-w.Offset) {
+		for ; i >= 0 && i < len(f.Extents) && f.Extents[i].Offset <= next && next < stop; i++ {
+			next = max(next, f.Extents[i].End())
+		}
+		if next < stop {
 			t.Fatalf("%v is fetched up to %d only", w, next)
 		}
 	}
