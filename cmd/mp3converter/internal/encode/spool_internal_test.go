@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"io"
 	"math/rand/v2"
 	"os"
 	"testing"
@@ -29,7 +28,7 @@ func TestSpoolHoldsWhatIsWrittenAndRewritten(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			want := pattern(size)
 			var got bytes.Buffer
-			err := toStream(t.Context(), &got, func(w io.WriterAt) error {
+			err := toStream(t.Context(), &got, func(w destination) error {
 				for off := 0; off < size; off += 200_001 {
 					if n, err := w.WriteAt(want[off:min(size, off+200_001)], int64(off)); err != nil {
 						t.Fatalf("WriteAt %d: %d, %v", off, n, err)
@@ -54,7 +53,7 @@ func TestNothingReachesAStreamOfARunThatFailed(t *testing.T) {
 	t.Parallel()
 	broken := errors.New("broken")
 	var got bytes.Buffer
-	err := toStream(t.Context(), &got, func(w io.WriterAt) error {
+	err := toStream(t.Context(), &got, func(w destination) error {
 		if _, err := w.WriteAt([]byte("ID3"), 0); err != nil {
 			t.Error(err)
 		}
@@ -65,7 +64,7 @@ func TestNothingReachesAStreamOfARunThatFailed(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(broken)
-	if err := toStream(ctx, &got, func(w io.WriterAt) error { _, err := w.WriteAt([]byte("ID3"), 0); return err }); !errors.Is(err, broken) || got.Len() != 0 {
+	if err := toStream(ctx, &got, func(w destination) error { _, err := w.WriteAt([]byte("ID3"), 0); return err }); !errors.Is(err, broken) || got.Len() != 0 {
 		t.Errorf("interrupted: %d bytes, error %v", got.Len(), err)
 	}
 	var s spool
