@@ -37,10 +37,15 @@ strip=${CROSS_PREFIX}strip
 ar=${CROSS_PREFIX}ar
 ranlib=${CROSS_PREFIX}ranlib
 
-# LAME decides about bits by comparing floating-point sums. -ffast-math, its own default, and fused
-# multiply-add would let the compiler round them differently on each architecture; without them
-# an MP3 is the same wherever it was made.
-optimise="-O3 -ffp-contract=off ${FFMPEG_LAYER_CFLAGS:-}"
+# LAME decides about bits by comparing floating-point sums. What would let the compiler round them in
+# another way on each architecture is off: reordering (-ffast-math) and fused multiply-add. So an MP3
+# is the same wherever it was made. The instructions are those that Lambda's processors have, which the
+# engine checks when it starts; other code finds out for itself what there is.
+case $arch in
+x86_64) processor=-march=x86-64-v3 ;;
+arm64) processor=-mcpu=neoverse-n1 ;;
+esac
+optimise="-O3 $processor -ffp-contract=off -fno-math-errno -fno-trapping-math ${FFMPEG_LAYER_CFLAGS:-}"
 
 printf 'int main(void){return 0;}\n' >"$work/probe.c"
 "$CC" -static -o "$work/probe" "$work/probe.c" 2>/dev/null ||
@@ -139,7 +144,7 @@ options=(
 	--disable-swscale --disable-postproc --disable-iamf
 	--enable-static --disable-shared --enable-pthreads
 	--enable-libmp3lame --enable-zlib
-	--extra-cflags="-I../deps/include -I../deps/include/lame -ffunction-sections -fdata-sections"
+	--extra-cflags="-I../deps/include -I../deps/include/lame -DENGINE_NEEDS=1 -ffunction-sections -fdata-sections"
 	--extra-ldflags="-L../deps/lib -static -Wl,--gc-sections"
 	--extra-libs="-lm"
 )
