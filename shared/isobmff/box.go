@@ -2,6 +2,7 @@ package isobmff
 
 import (
 	"encoding/binary"
+	"iter"
 	"math"
 )
 
@@ -46,6 +47,24 @@ func nextBox(p []byte) (b box, rest []byte, ok bool) {
 		size = int64(len(p))
 	}
 	return box{kind: kind, raw: p[:size], body: p[header:size]}, p[size:], true
+}
+
+// boxes iterates over the boxes in a container's body. It sets broken when there is something that is no box, or one
+// without a length: some programs read it up to the end, and copied elsewhere it would take in what follows there.
+func boxes(p []byte, broken *bool) iter.Seq[box] {
+	return func(yield func(box) bool) {
+		for len(p) >= 8 {
+			b, rest, ok := nextBox(p)
+			if !ok || binary.BigEndian.Uint32(p) == 0 {
+				*broken = *broken || !ok || b.kind != "\x00\x00\x00\x00" // that is padding
+				return
+			}
+			if !yield(b) {
+				return
+			}
+			p = rest
+		}
+	}
 }
 
 // child is the first box of that type in a container's body.

@@ -11,8 +11,8 @@ type trex struct {
 	description, duration, size uint32
 }
 
-func (m *Movie) readTrex(mvex []byte) {
-	for b, rest, ok := nextBox(mvex); ok; b, rest, ok = nextBox(rest) {
+func (m *Movie) readTrex(mvex []byte, broken *bool) {
+	for b := range boxes(mvex, broken) {
 		if b.kind != "trex" {
 			continue
 		}
@@ -64,7 +64,8 @@ func (m *Movie) addFragments(moofs []moof) error {
 // addFragment reads one movie fragment (ISO 14496-12 §8.8.4 to §8.8.8, §8.8.12).
 func (m *Movie) addFragment(f moof, builders map[uint32]*builder) error {
 	implicit := f.offset // where a track fragment's data begins that does not say it
-	for b, rest, ok := nextBox(f.body); ok; b, rest, ok = nextBox(rest) {
+	broken := false
+	for b := range boxes(f.body, &broken) {
 		if b.kind != "traf" {
 			continue
 		}
@@ -81,6 +82,9 @@ func (m *Movie) addFragment(f moof, builders map[uint32]*builder) error {
 			return err
 		}
 		implicit = h.end
+	}
+	if broken {
+		return fallback("a fragment holds something that is no box")
 	}
 	return nil
 }
@@ -128,8 +132,8 @@ func (m *Movie) fragmentHeader(tfhd []byte, offset, implicit int64) (fragmentHea
 // runs reads a track fragment's runs into the track's table; into none, when the track is not kept.
 func (h *fragmentHeader) runs(traf []byte, to *builder) error {
 	h.end = h.base
-	first := true
-	for b, rest, ok := nextBox(traf); ok; b, rest, ok = nextBox(rest) {
+	first, broken := true, false
+	for b := range boxes(traf, &broken) {
 		switch b.kind {
 		case "tfdt":
 			f := fields{p: b.body}
@@ -154,6 +158,9 @@ func (h *fragmentHeader) runs(traf []byte, to *builder) error {
 				to.trak.sound.encrypted, to.trak.info.Encrypted = true, true
 			}
 		}
+	}
+	if broken {
+		return fallback("a fragment holds something that is no box")
 	}
 	return nil
 }

@@ -78,8 +78,8 @@ func parseMovie(moov []byte) (*Movie, error) {
 	}
 	m := &Movie{trex: make(map[uint32]trex)}
 	var traks []box
-	tags := 0
-	for b, rest, ok := nextBox(moov); ok; b, rest, ok = nextBox(rest) {
+	tags, broken := 0, false
+	for b := range boxes(moov, &broken) {
 		switch b.kind {
 		case "mvhd":
 			f := fields{p: b.body}
@@ -97,7 +97,7 @@ func parseMovie(moov []byte) (*Movie, error) {
 			m.parts = append(m.parts, part{raw: bytes.Clone(b.raw)})
 		case "mvex":
 			m.fragmented = true
-			m.readTrex(b.body)
+			m.readTrex(b.body, &broken)
 		case "trak":
 			if traks = append(traks, b); len(traks) > maxTraks {
 				return nil, fallback("the movie has more than %d tracks", maxTraks)
@@ -105,16 +105,19 @@ func parseMovie(moov []byte) (*Movie, error) {
 			m.parts = append(m.parts, part{})
 		}
 	}
-	if m.timescale == 0 {
+	switch {
+	case broken:
+		return nil, fallback("the movie box holds something that is no box")
+	case m.timescale == 0:
 		return nil, fallback("the movie has no clock")
 	}
 	return m, m.addTraks(traks)
 }
 
 // addTraks reads the tracks, and keeps what is needed: audio, chapters, and whether edit lists count.
-func (m *Movie) addTraks(boxes []box) error {
+func (m *Movie) addTraks(found []box) error {
 	var all []*trak
-	for _, b := range boxes {
+	for _, b := range found {
 		t := parseTrak(b.body)
 		if t.chapters != nil { // the last one holds for the whole file
 			m.chapters = t.chapters
@@ -126,7 +129,7 @@ func (m *Movie) addTraks(boxes []box) error {
 		if m.parts[i].raw != nil {
 			continue
 		}
-		t, body := all[next], boxes[next].body
+		t, body := all[next], found[next].body
 		next++
 		if t.handler != "soun" && soundFormats[t.format] {
 			return fallback("a track of sound does not say that it is one")

@@ -196,6 +196,11 @@ func TestOddFilesAreLeftToTheGeneralWay(t *testing.T) {
 		"PCM with other sizes": change(func(a *audioTrack) {
 			a.entry, a.times, a.uniform, a.sizes = soundEntry("sowt", 2, 16, 44100), []uint32{8, 2}, 100, nil
 		}),
+		"a table without a length": change(func(a *audioTrack) { a.stsd = slices.Concat(u32(0), []byte("stsd"), u32(0, 1), aacEntry()) }),
+		"a last box in a track that is too long": slices.Concat(ftyp("isom"), box("mdat", zeros(1200)), box("moov",
+			box("mvhd", u32(0, 0, 0, 1000, 0), zeros(80)), box("trak", good().trak()[8:], u32(100), []byte("edts"), box("elst", u32(0, 0))))),
+		"two edit lists": slices.Concat(ftyp("isom"), box("mdat", zeros(1200)), box("moov",
+			box("mvhd", u32(0, 0, 0, 1000, 0), zeros(80)), box("trak", good().trak()[8:], box("edts", box("elst", u32(0, 0)), box("elst", u32(0, 0)))))),
 		"fragment before the movie box": slices.Concat(ftyp("isom"), box("moof"), plain(1200, good())),
 		"two file types":                slices.Concat(ftyp("isom"), plain(1200, good())),
 	} {

@@ -32,6 +32,9 @@ type trak struct {
 	base      int64
 	dated     bool
 	err       error
+	// broken is true when something in it is no box, or a box without a length.
+	broken bool
+	stbls  int // sample table boxes
 }
 
 // edit is an entry of the edit list (ISO 14496-12 §8.6.6): duration in the movie's clock, time in the track's.
@@ -44,7 +47,7 @@ type edit struct {
 func parseTrak(body []byte) *trak {
 	t := &trak{}
 	media := 0
-	for b, rest, ok := nextBox(body); ok; b, rest, ok = nextBox(rest) {
+	for b := range boxes(body, &t.broken) {
 		switch b.kind {
 		case "tkhd":
 			t.readTkhd(b.body)
@@ -64,6 +67,9 @@ func parseTrak(body []byte) *trak {
 		}
 	}
 	t.info.ID, t.info.Codec, t.info.Timescale = t.id, t.format, t.timescale
+	if t.broken {
+		t.spoil("it holds something that is no box")
+	}
 	if media != 1 || t.id == 0 || t.timescale == 0 {
 		t.spoil("the track lacks its headers")
 	}
@@ -114,11 +120,18 @@ func (t *trak) readTkhd(body []byte) {
 }
 
 func (t *trak) readEdits(body []byte) {
-	elst, ok := child(body, "elst")
-	if !ok {
+	var elst []byte
+	for b := range boxes(body, &t.broken) {
+		if b.kind == "elst" && elst != nil {
+			t.spoil("it has two edit lists")
+		} else if b.kind == "elst" {
+			elst = b.body
+		}
+	}
+	if elst == nil {
 		return
 	}
-	f := fields{p: elst.body}
+	f := fields{p: elst}
 	version, _ := f.full()
 	f.u32()
 	entry := 12 // ffmpeg believes the size of the box, not the count
@@ -142,7 +155,7 @@ func (t *trak) readEdits(body []byte) {
 }
 
 func (t *trak) readMedia(body []byte) {
-	for b, rest, ok := nextBox(body); ok; b, rest, ok = nextBox(rest) {
+	for b := range boxes(body, &t.broken) {
 		switch b.kind {
 		case "mdhd":
 			f := fields{p: b.body}
@@ -165,7 +178,7 @@ func (t *trak) readMedia(body []byte) {
 }
 
 func (t *trak) readInformation(body []byte) {
-	for b, rest, ok := nextBox(body); ok; b, rest, ok = nextBox(rest) {
+	for b := range boxes(body, &t.broken) {
 		switch b.kind {
 		case "stbl":
 			t.readTables(b.body)
@@ -182,6 +195,10 @@ func (t *trak) readInformation(body []byte) {
 // readTables takes note of the sample tables, where they are.
 func (t *trak) readTables(body []byte) {
 	tb := &t.table
+	if t.stbls++; t.stbls > 1 {
+		t.spoil("it has two sample tables")
+		return
+	}
 	var seen []string
 	once := func(kind string) {
 		if slices.Contains(seen, kind) {
@@ -201,7 +218,7 @@ func (t *trak) readTables(body []byte) {
 		}
 		return f.p[:n*int64(width)]
 	}
-	for b, rest, ok := nextBox(body); ok; b, rest, ok = nextBox(rest) {
+	for b := range boxes(body, &t.broken) {
 		switch b.kind {
 		case "stsd":
 			once("stsd")
