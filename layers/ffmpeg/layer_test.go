@@ -20,10 +20,13 @@ import (
 // toneHz is the pitch of every generated clip, by which decoded sound is known to be the right one.
 const toneHz = 440
 
-// runLimit is far more than any clip takes, and ends a program that hangs.
-const runLimit = 30 * time.Second
+// runLimit is far more than any clip takes, and ends a program that hangs; engineLimit is for minutes of sound, too.
+const (
+	runLimit    = 30 * time.Second
+	engineLimit = 10 * time.Minute
+)
 
-func environment(t *testing.T, name string) string {
+func environment(t testing.TB, name string) string {
 	t.Helper()
 	value := os.Getenv(name)
 	if value == "" {
@@ -32,7 +35,7 @@ func environment(t *testing.T, name string) string {
 	return value
 }
 
-func layerProgram(t *testing.T, name string) string {
+func layerProgram(t testing.TB, name string) string {
 	t.Helper()
 	return filepath.Join(environment(t, "LAYER_DIR"), "bin", name)
 }

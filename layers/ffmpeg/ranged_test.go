@@ -22,9 +22,16 @@ const (
 	opSize  = 3
 )
 
+// object is what a ranged input has ranges of.
+type object interface {
+	io.ReaderAt
+	Size() int64
+}
+
 // rangedInput is the parent's side of an input: it answers requests for parts of data.
 type rangedInput struct {
 	data         []byte
+	object       object // instead of data, if that is too much to hold
 	sizeUnknown  bool
 	answerAtMost int   // bytes per answer; 0: as many as asked for
 	failFrom     int64 // reads that reach this offset get an error; 0: none
@@ -32,6 +39,11 @@ type rangedInput struct {
 }
 
 func (in *rangedInput) serve(requests io.Reader, answers io.Writer) error {
+	object := in.object
+	if object == nil {
+		object = bytes.NewReader(in.data)
+	}
+	size := uint64(object.Size())
 	for {
 		var request struct {
 			Op, Length uint32
@@ -51,21 +63,24 @@ func (in *rangedInput) serve(requests io.Reader, answers io.Writer) error {
 		var payload []byte
 		switch request.Op {
 		case opSize:
-			answer.Value = uint64(len(in.data))
+			answer.Value = size
 			if in.sizeUnknown {
 				answer.Status, answer.Value = -1, 0
 			}
 		case opRead:
 			in.reads = append(in.reads, int64(request.Offset))
-			from := min(request.Offset, uint64(len(in.data)))
-			to := min(from+uint64(request.Length), uint64(len(in.data)))
+			from := min(request.Offset, size)
+			to := min(from+uint64(request.Length), size)
 			if in.answerAtMost > 0 {
 				to = min(to, from+uint64(in.answerAtMost))
 			}
 			if in.failFrom > 0 && to >= uint64(in.failFrom) {
 				answer.Status = -5
 			} else {
-				payload = in.data[from:to]
+				payload = make([]byte, to-from)
+				if _, err := object.ReadAt(payload, int64(from)); err != nil && !errors.Is(err, io.EOF) {
+					return err
+				}
 			}
 			answer.Length = uint32(len(payload))
 		default:
