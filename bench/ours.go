@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime/debug"
 
 	"mp3converter/shared/audio"
 	"mp3converter/shared/aws"
@@ -27,6 +28,7 @@ func ours(ctx context.Context, args []string) error {
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
+	debug.SetGCPercent(25) // as convert does
 	encoder, err := engine.New(ctx, engine.Config{FFmpeg: *ffmpeg, Workers: *workers})
 	if err != nil {
 		return err

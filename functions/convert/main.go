@@ -4,6 +4,7 @@ package main
 import (
 	"context"
 	"log/slog"
+	"runtime/debug"
 
 	"mp3converter/shared/aws"
 	"mp3converter/shared/config"
@@ -14,7 +15,11 @@ import (
 	"mp3converter/shared/library"
 )
 
-func main() { host.Events("convert", build) }
+func main() {
+	// Most of the heap is buffers, which cost next to nothing to collect, and memory is what a function is paid by.
+	debug.SetGCPercent(25)
+	host.Events("convert", build)
+}
 
 func build(ctx context.Context, log *slog.Logger) (host.EventHandler, error) {
 	cfg, err := config.Load[config.Convert]()

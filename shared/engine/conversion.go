@@ -27,6 +27,7 @@ const (
 type conversion struct {
 	engine *Engine
 	src    source.Ranges
+	// reader reads the file as a whole; nil while nobody does, as its memory is not small.
 	reader *source.Reader
 	// excerpt is the sound alone, if the file is of a kind from which it can be taken; else nil.
 	excerpt *excerpt
@@ -43,16 +44,21 @@ type conversion struct {
 func (c *conversion) convert(ctx context.Context) (Result, error) {
 	began := time.Now()
 	var err error
+	c.reader = source.NewReader(ctx, c.src, c.engine.source)
 	c.excerpt, err = c.takeSound(ctx)
 	c.stats.Probe = time.Since(began)
 	if err != nil {
 		return Result{}, err
+	}
+	if c.excerpt != nil {
+		c.closeReader()
 	}
 	result, err := c.convertInput(ctx)
 	var failure *Failure
 	if c.excerpt != nil && errors.As(err, &failure) && failure.doubtful() && !c.out.passed {
 		// Perhaps it is the excerpt that is wrong, not the file; ffmpeg shall have the last word.
 		c.closeExcerpt()
+		c.reader = source.NewReader(ctx, c.src, c.engine.source)
 		c.out.head = nil
 		return c.convertInput(ctx)
 	}
@@ -96,10 +102,17 @@ func (c *conversion) closeExcerpt() {
 		return
 	}
 	c.excerpt.body.Close()
-	bytes, requests := c.excerpt.body.Stats()
-	c.stats.BytesRead += bytes
-	c.stats.Requests += requests
+	c.stats.read(c.excerpt.body.Stats())
 	c.excerpt = nil
+}
+
+func (c *conversion) closeReader() {
+	if c.reader == nil {
+		return
+	}
+	c.reader.Close()
+	c.stats.read(c.reader.Stats())
+	c.reader = nil
 }
 
 // child is a child with what is left of the conversion's limits.

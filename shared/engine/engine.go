@@ -113,6 +113,9 @@ func New(ctx context.Context, cfg Config) (*Engine, error) {
 	case string(out) != fmt.Sprintf("engine %d\n", protocolVersion):
 		return nil, fmt.Errorf("%s has no engine mode of version %d: it is not the one of this project's layer", ffmpeg, protocolVersion)
 	}
+	if cfg.Source.Budget <= 0 {
+		cfg.Source.Budget = readBudget
+	}
 	if cfg.Workers <= 0 {
 		cfg.Workers = runtime.GOMAXPROCS(0)
 	}
@@ -122,6 +125,8 @@ func New(ctx context.Context, cfg Config) (*Engine, error) {
 const (
 	// exitProcessor is ffmpeg's exit status when the processor lacks instructions that it was compiled for.
 	exitProcessor = 3
+	// readBudget is how much of the file is in memory, by default: enough for six blocks on their way.
+	readBudget = 24 << 20
 	// maxWorkers bounds the child's memory, of which each worker needs about 12 MB.
 	maxWorkers = 64
 )
@@ -162,6 +167,12 @@ type Stats struct {
 	MaxRSS int64
 }
 
+// read counts what was fetched.
+func (s *Stats) read(bytes, requests int64) {
+	s.BytesRead += bytes
+	s.Requests += requests
+}
+
 func (s *Stats) add(r report) {
 	seconds := func(f float64) time.Duration { return time.Duration(f * float64(time.Second)) }
 	s.DecodeCPU += seconds(r.DecodeCPU)
@@ -188,17 +199,13 @@ func (e *Engine) Convert(ctx context.Context, src source.Ranges, dst io.WriterAt
 	}
 	limited, cancel := context.WithTimeoutCause(ctx, e.limits.Wall, errWall)
 	defer cancel()
-	reader := source.NewReader(limited, src, e.source)
-	defer reader.Close()
 	c := conversion{
-		engine: e, src: src, reader: reader, out: &output{dst: dst, limit: e.limits.Output},
+		engine: e, src: src, out: &output{dst: dst, limit: e.limits.Output},
 		asked: opts, opts: opts.WithDefaults(), meter: newMeter(progress),
 	}
 	result, err := c.convert(limited)
 	c.closeExcerpt()
-	bytes, requests := reader.Stats()
-	c.stats.BytesRead += bytes
-	c.stats.Requests += requests
+	c.closeReader()
 	c.stats.BytesWritten = c.out.written
 	result.Stats = c.stats
 	var failure *Failure

@@ -80,7 +80,7 @@ func (c *conversion) takeSound(ctx context.Context) (*excerpt, error) {
 	if !c.copies(t.Codec == "mp3" || t.Codec == ".mp3") {
 		costs.Busy = time.Duration(float64(t.Duration) / encodeSpeed / float64(c.engine.workers))
 	}
-	fetch := isobmff.Plan(e.Want, c.reader.Size(), costs)
+	fetch := isobmff.Plan(e.Want, c.src.Size(), costs)
 	body, err := source.NewExtents(ctx, c.src, e.Want, fetch.Extents, c.engine.source)
 	if err != nil {
 		return nil, err

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"mp3converter/shared/source"
 )
 
 // probed is what the child says of a file; names and forms are those of ffprobe's JSON.
@@ -79,7 +81,11 @@ func parseProbe(data []byte) (probed, error) {
 // unreadable tells a damaged video from something that is no video at all.
 func (c *conversion) unreadable(ctx context.Context, err error) error {
 	var head [512]byte
-	n, readErr := c.reader.ReadAtContext(ctx, head[:min(int64(len(head)), c.reader.Size())], 0)
+	if c.reader == nil {
+		c.reader = source.NewReader(ctx, c.src, c.engine.source)
+		defer c.closeReader()
+	}
+	n, readErr := c.reader.ReadAtContext(ctx, head[:min(int64(len(head)), c.src.Size())], 0)
 	if readErr != nil {
 		return &sourceError{readErr}
 	}

@@ -10,9 +10,9 @@
 
 #define MAX_WORKERS 64
 
-/* How many frames a segment has: at most 27 seconds at 44.1 kHz, as each costs a warm-up and some frames at its seam;
+/* How many frames a segment has: at most 20 seconds at 44.1 kHz, as each costs a warm-up and some frames at its seam;
  * towards the end of the file fewer, so that all threads end together; and so that a short file has several. */
-#define LONGEST 1024
+#define LONGEST 768
 #define SHORTEST 96
 #define USUAL 512 /* when it is not known how many are to come */
 #define SHARE 8   /* of what is left */
@@ -331,7 +331,7 @@ int pool_encode(struct track *t, const struct command *c)
     p->track = t;
     p->cmd = c;
     p->workers = c->workers < 1 ? 1 : c->workers > MAX_WORKERS ? MAX_WORKERS : c->workers;
-    p->slots = p->workers + 3;
+    p->slots = p->workers + 2; /* one being decoded, one being joined */
     p->total = -1;
     pthread_mutex_init(&p->lock, NULL);
     pthread_cond_init(&p->changed, NULL);
