@@ -4,6 +4,8 @@ package main
 import (
 	"context"
 	"log/slog"
+	"os"
+	"runtime"
 	"runtime/debug"
 
 	"mp3converter/shared/aws"
@@ -13,6 +15,7 @@ import (
 	"mp3converter/shared/host"
 	"mp3converter/shared/isobmff"
 	"mp3converter/shared/library"
+	"mp3converter/shared/metrics"
 )
 
 func main() {
@@ -30,7 +33,8 @@ func build(ctx context.Context, log *slog.Logger) (host.EventHandler, error) {
 	if err != nil {
 		return nil, err
 	}
-	prices := conversion.ListPrices(cfg.MemoryMB)
+	prices := conversion.ListPrices(cfg.Region, runtime.GOARCH, cfg.MemoryMB).
+		With(conversion.Prices{GBSecond: cfg.GBSecond, Read: cfg.Read, Write: cfg.Write})
 	encoder, err := engine.New(ctx, engine.Config{
 		FFmpeg:  cfg.FFmpeg,
 		Limits:  engine.Limits{MaxDuration: cfg.MaxDuration},
@@ -47,6 +51,9 @@ func build(ctx context.Context, log *slog.Logger) (host.EventHandler, error) {
 		Engine:  encoder,
 		Outbox:  aws.NewOutcomes(cloud, cfg.OutcomesQueueURL),
 		Prices:  prices,
+		Workers: encoder.Workers(),
+		Meter:   metrics.NewEMF(os.Stdout, cfg.FunctionName),
+		Usage:   metrics.Usage,
 		Log:     log,
 	}, log), nil
 }

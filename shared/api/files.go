@@ -60,6 +60,7 @@ type file struct {
 	Duration  float64       `json:"duration_seconds,omitempty"`
 	Error     *fileError    `json:"error,omitempty"`
 	CostUSD   float64       `json:"cost_usd,omitempty"`
+	Work      *work         `json:"work,omitempty"`
 	Created   time.Time     `json:"created_at"`
 	Finished  *time.Time    `json:"finished_at,omitempty"`
 	ExpiresAt time.Time     `json:"expires_at"`
@@ -67,8 +68,8 @@ type file struct {
 
 func show(f library.File, now time.Time) file {
 	out := file{
-		ID: f.ID, Filename: f.Filename, State: f.StateAt(now), Progress: f.Progress, Size: f.Size, Audio: f.Options,
-		CostUSD: f.CostUSD, Created: f.Created, ExpiresAt: f.Expires,
+		ID: f.ID, Filename: f.Filename, State: f.StateAt(now), Progress: f.Progress, Size: f.Size,
+		Audio: f.Options.WithDefaults(), CostUSD: f.Work.CostUSD, Created: f.Created, ExpiresAt: f.Expires,
 	}
 	if !f.Finished.IsZero() {
 		out.Finished = &f.Finished
@@ -123,7 +124,9 @@ func (c FilesConfig) get(w http.ResponseWriter, r *http.Request, who account.Ide
 	if err != nil {
 		return err
 	}
-	return writeJSON(w, http.StatusOK, show(f, c.Now()))
+	shown := show(f, c.Now())
+	shown.Work = showWork(f.Work) // not in lists, which it would make several times as long
+	return writeJSON(w, http.StatusOK, shown)
 }
 
 // remove takes the record away last, so that a call that failed half-way can be repeated. A conversion under way stops when

@@ -35,6 +35,12 @@ func TestAFileIsShownAsFarAsItIs(t *testing.T) {
 	w := newWorld(t)
 	created, expires := "2026-03-01T11:00:00Z", "2026-03-02T11:00:00Z"
 	finished, later := "2026-03-01T11:59:00Z", "2026-03-08T12:00:00Z"
+	worked := object{
+		"read_bytes": 1000.0, "written_bytes": 9.0, "read_requests": 3.0, "write_requests": 1.0,
+		"wall_seconds": 2.5, "probe_seconds": 0.5, "measure_seconds": 0.0, "encode_seconds": 1.5,
+		"cpu_seconds": 4.0, "decode_cpu_seconds": 1.0, "encode_cpu_seconds": 2.0, "join_cpu_seconds": 0.25,
+		"peak_memory_bytes": 1048576.0, "copied": false, "segments": 6.0, "requantised_frames": 2.0, "workers": 2.0,
+	}
 	failure := object{"code": "no_audio", "detail": "The video has no sound."}
 	for name, c := range map[string]struct {
 		file library.File
@@ -45,6 +51,7 @@ func TestAFileIsShownAsFarAsItIs(t *testing.T) {
 		"converting":      {w.file("anna", library.Converting), object{"state": "converting", "progress": 42.0, "expires_at": expires}},
 		"ready": {w.file("anna", library.Ready), object{
 			"state": "ready", "progress": 100.0, "expires_at": later, "finished_at": finished, "mp3_size": 9.0, "duration_seconds": 90.0, "cost_usd": 0.0012,
+			"work": worked,
 		}},
 		"failed": {w.file("anna", library.Failed), object{
 			"state": "failed", "progress": 0.0, "expires_at": later, "finished_at": finished, "error": failure,
@@ -121,6 +128,18 @@ func TestFilesAreListedNewestFirstInPages(t *testing.T) {
 				t.Errorf("with %q file %d of the list is %s, want %s", query, i, name, want)
 			}
 		}
+	}
+}
+
+func TestAListLeavesTheWorkOut(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	f := w.file("anna", library.Ready)
+	if body := w.do("GET", "/files/"+f.ID, w.anna, nil).body; !strings.Contains(body, `"work"`) {
+		t.Errorf("the file is shown as %s", body)
+	}
+	if body := w.do("GET", "/files", w.anna, nil).body; strings.Contains(body, `"work"`) || !strings.Contains(body, `"cost_usd":0.0012`) {
+		t.Errorf("the list is %s", body)
 	}
 }
 

@@ -95,9 +95,8 @@ func TestAFormStoresItsVideo(t *testing.T) {
 			if f.Filename != c.filename || f.Size != 5 || f.Owner != "anna" || f.Email != "anna@example.com" || f.State != library.AwaitingUpload {
 				t.Errorf("the file is %+v", f)
 			}
-			want := c.options.WithDefaults()
-			if f.Options.Mode != want.Mode || (want.Bitrate != nil) != (f.Options.Bitrate != nil) {
-				t.Errorf("the options are %+v, want %+v", f.Options, want)
+			if f.Options.Mode != c.options.Mode || (c.options.Bitrate != nil) != (f.Options.Bitrate != nil) {
+				t.Errorf("the options are %+v, want %+v", f.Options, c.options)
 			}
 			if got, ok := w.uploads.Object(f.ID); !ok || string(got) != "video" || w.uploads.Len() != 1 {
 				t.Errorf("what is stored is %q", got)

@@ -288,7 +288,12 @@ func (w *world) file(owner string, state library.State, change ...func(f *librar
 	case library.Converting:
 		f.Progress, f.Lease, f.LeaseUntil = 42, "lease", noon.Add(time.Minute)
 	case library.Ready:
-		f.Progress, f.MP3Bytes, f.Duration, f.CostUSD = 100, 9, 90*time.Second, 0.0012
+		f.Progress, f.MP3Bytes, f.Duration = 100, 9, 90*time.Second
+		f.Work = library.Work{
+			BytesRead: 1000, BytesWritten: 9, ReadRequests: 3, WriteRequests: 1, Wall: 2500 * time.Millisecond, Probe: time.Second / 2,
+			Encode: 1500 * time.Millisecond, CPU: 4 * time.Second, DecodeCPU: time.Second, EncodeCPU: 2 * time.Second, JoinCPU: time.Second / 4,
+			PeakMemory: 1 << 20, Segments: 6, Requantised: 2, Workers: 2, CostUSD: 0.0012,
+		}
 	case library.Failed:
 		f.Failure = library.Failure{Code: "no_audio", Detail: "The video has no sound."}
 	}

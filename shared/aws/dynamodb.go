@@ -59,9 +59,9 @@ type fileItem struct {
 	Expires     int64         `dynamodbav:"expires"`
 	MP3Bytes    int64         `dynamodbav:"mp3_bytes,omitempty"`
 	Duration    time.Duration `dynamodbav:"duration,omitempty"`
-	CostUSD     float64       `dynamodbav:"cost_usd,omitempty"`
 	FailCode    string        `dynamodbav:"failure_code,omitempty"`
 	FailDetail  string        `dynamodbav:"failure_detail,omitempty"`
+	Work        *workItem     `dynamodbav:"work,omitempty"`
 	Announced   bool          `dynamodbav:"announced,omitempty"`
 	Mailed      bool          `dynamodbav:"mailed,omitempty"`
 	TTL         int64         `dynamodbav:"ttl"`
@@ -96,7 +96,7 @@ func fromAttributes(attrs map[string]types.AttributeValue) (library.File, error)
 		ID: it.ID, Owner: it.Owner, Email: it.Email, Filename: it.Filename, Size: it.Size, ContentType: it.ContentType,
 		SHA256: it.SHA256, Options: options, Created: created, State: it.State, Progress: it.Progress,
 		Attempts: it.Attempts, Lease: it.Lease, LeaseUntil: fromMilli(it.LeaseUntil), Finished: fromMilli(it.Finished),
-		Expires: fromMilli(it.Expires), MP3Bytes: it.MP3Bytes, Duration: it.Duration, CostUSD: it.CostUSD,
+		Expires: fromMilli(it.Expires), MP3Bytes: it.MP3Bytes, Duration: it.Duration, Work: it.Work.work(),
 		Failure: library.Failure{Code: it.FailCode, Detail: it.FailDetail}, Announced: it.Announced, Mailed: it.Mailed,
 	}, nil
 }
@@ -241,12 +241,12 @@ func update(p library.Patch) expression.UpdateBuilder {
 	if p.Duration != 0 {
 		set("duration", p.Duration)
 	}
-	if p.CostUSD != 0 {
-		set("cost_usd", p.CostUSD)
-	}
 	if p.Failure.Code != "" {
 		set("failure_code", p.Failure.Code)
 		set("failure_detail", p.Failure.Detail)
+	}
+	if p.Work != (library.Work{}) {
+		set("work", workItem(p.Work))
 	}
 	if p.Announced {
 		set("announced", true)

@@ -63,8 +63,20 @@ type Convert struct {
 	FFmpeg string `env:"FFMPEG"`
 	// Workers is how many encoders run at once; 0 means as many as there are processors.
 	Workers int `env:"CONVERT_WORKERS" envDefault:"0"`
-	// MemoryMB is set by the platform and prices the work.
-	MemoryMB int `env:"AWS_LAMBDA_FUNCTION_MEMORY_SIZE" envDefault:"1769"`
+	// FunctionName, Region and MemoryMB are set by the platform; the first names the metrics, the others price the work.
+	FunctionName string `env:"AWS_LAMBDA_FUNCTION_NAME" envDefault:"convert"`
+	Region       string `env:"AWS_REGION"`
+	MemoryMB     int    `env:"AWS_LAMBDA_FUNCTION_MEMORY_SIZE" envDefault:"3538"`
+	Prices
+}
+
+// Prices are in US dollars; 0 means what is known of the region's list prices.
+type Prices struct {
+	// GBSecond is one GB of memory for one second.
+	GBSecond float64 `env:"PRICE_GB_SECOND" envDefault:"0"`
+	// Read and Write are one request to storage: GET and HEAD; PUT and POST.
+	Read  float64 `env:"PRICE_READ_REQUEST" envDefault:"0"`
+	Write float64 `env:"PRICE_WRITE_REQUEST" envDefault:"0"`
 }
 
 // Notify is the configuration of the notify function.
@@ -140,11 +152,11 @@ func nameVariables[T any](err error) error {
 	return errors.Join(errs...)
 }
 
-func between[N int | int64 | time.Duration](name string, v, lo, hi N) error {
-	if v < lo || v > hi {
-		return fmt.Errorf("%s is %v; it must be from %v to %v", name, v, lo, hi)
+func between[N int | int64 | float64 | time.Duration](name string, v, lo, hi N) error {
+	if v >= lo && v <= hi {
+		return nil
 	}
-	return nil
+	return fmt.Errorf("%s is %v; it must be from %v to %v", name, v, lo, hi) // NaN too
 }
 
 func absoluteURL(name, v string) error {
@@ -190,7 +202,10 @@ func (c Convert) check() error {
 	if err := between("CONVERT_WORKERS", c.Workers, 0, 256); err != nil {
 		return err
 	}
-	return between("MAX_DURATION", c.MaxDuration, time.Second, 7*24*time.Hour)
+	return errors.Join(
+		between("MAX_DURATION", c.MaxDuration, time.Second, 7*24*time.Hour),
+		between("PRICE_GB_SECOND", c.GBSecond, 0, 1), between("PRICE_READ_REQUEST", c.Read, 0, 1), between("PRICE_WRITE_REQUEST", c.Write, 0, 1),
+	)
 }
 
 func (c Notify) check() error {

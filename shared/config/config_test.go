@@ -23,7 +23,8 @@ func only(t *testing.T, s settings) {
 	for _, name := range []string{
 		"USERS_TABLE", "TOKEN_TTL", "TOKEN_SECRET_ID", "TOKEN_ISSUER", "FILES_TABLE", "RETENTION_DAYS", "UPLOADS_PER_DAY",
 		"UPLOADS_BUCKET", "RESULTS_BUCKET", "MAX_UPLOAD_BYTES", "S3_PUBLIC_ENDPOINT", "OUTCOMES_QUEUE_URL", "MAX_DURATION",
-		"FFMPEG", "CONVERT_WORKERS", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "SENDER", "PAGE_URL", "STORAGE_ORIGINS", "LOG_LEVEL",
+		"FFMPEG", "CONVERT_WORKERS", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "AWS_LAMBDA_FUNCTION_NAME", "AWS_REGION",
+		"PRICE_GB_SECOND", "PRICE_READ_REQUEST", "PRICE_WRITE_REQUEST", "SENDER", "PAGE_URL", "STORAGE_ORIGINS", "LOG_LEVEL",
 	} {
 		t.Setenv(name, "") // remembers what it was
 		if err := os.Unsetenv(name); err != nil {
@@ -58,7 +59,8 @@ var functions = map[string]struct {
 		"FILES_TABLE": "files", "UPLOADS_BUCKET": "uploads", "RESULTS_BUCKET": "results", "OUTCOMES_QUEUE_URL": "https://queue.test/1",
 	}, map[string][]string{
 		"MAX_DURATION": {"0", "500ms", "169h", "long"}, "RETENTION_DAYS": {"0"}, "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": {"much", "1.5"},
-		"CONVERT_WORKERS": {"-1", "257", "all"},
+		"CONVERT_WORKERS": {"-1", "257", "all"}, "PRICE_GB_SECOND": {"-0.1", "1.5", "NaN", "cheap"}, "PRICE_READ_REQUEST": {"-1", "Inf"},
+		"PRICE_WRITE_REQUEST": {"2", "$0.000005"},
 	}},
 	"notify": {load[config.Notify], settings{"FILES_TABLE": "files", "SENDER": "a@example.com", "PAGE_URL": "https://page.test/"}, map[string][]string{
 		"PAGE_URL": {"page.test", "javascript:alert(1)", "https://"}, "RETENTION_DAYS": {"0"},
@@ -177,9 +179,11 @@ func TestDefaultsAndValues(t *testing.T) {
 
 	only(t, functions["convert"].required)
 	t.Setenv("MAX_DURATION", "90m")
-	t.Setenv("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "3538")
+	t.Setenv("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "1769")
+	t.Setenv("PRICE_GB_SECOND", "0.00002")
+	t.Setenv("PRICE_READ_REQUEST", "1e-7")
 	convert, err := config.Load[config.Convert]()
-	if err != nil || convert.MaxDuration != 90*time.Minute || convert.MemoryMB != 3538 {
+	if err != nil || convert.MaxDuration != 90*time.Minute || convert.MemoryMB != 1769 || convert.Prices != (config.Prices{GBSecond: 0.00002, Read: 1e-7}) {
 		t.Errorf("loaded %+v (%v)", convert, err)
 	}
 }

@@ -63,7 +63,14 @@ type Converter struct {
 	Engine  Engine
 	Outbox  Outbox
 	Prices  Prices
-	Log     *slog.Logger
+	// Workers is how many threads the engine has, for the record.
+	Workers int
+	// Meter may be nil.
+	Meter Meter
+	// Usage tells what this process has used; nil when nobody knows. Of conversions side by side in one process each is
+	// put down for all.
+	Usage func() Usage
+	Log   *slog.Logger
 }
 
 // The failures that are not the engine's.
@@ -187,68 +194,81 @@ func ignoreGone(err error) error {
 	return err
 }
 
+// run makes one attempt and takes it to its end: recorded, logged, measured and told.
 func (c *Converter) run(ctx context.Context, log *slog.Logger, job library.Job) error {
-	began := time.Now()
-	if job.File.Attempts > library.MaxAttempts {
-		return c.fail(ctx, log, job, failedForUs, 0)
-	}
-	out, err := c.work(ctx, job)
-	cost := c.Prices.cost(time.Since(began), out)
-	log = log.With("seconds", time.Since(began).Seconds(), "attempt", job.File.Attempts, "cost_usd", cost, "work", out.engine)
+	out, err := c.attempt(ctx, job)
+	log = log.With("attempt", job.File.Attempts, "video_bytes", job.File.Size).With(fields(out.work)...)
 	// What follows must be recorded even if the time of the conversion is up.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTime)
 	defer cancel()
-	var failure *engine.Failure
-	switch {
-	case err == nil:
-		return c.finish(ctx, log, job, out, cost)
-	case errors.As(err, &failure):
-		log = log.With("error", failure)
-		return c.fail(ctx, log, job, library.Failure{Code: string(failure.Code), Detail: failure.Detail}, cost)
-	case errors.Is(err, errLost), errors.Is(err, library.ErrNotFound):
-		log.InfoContext(ctx, "conversion stopped: the file was deleted, or another conversion took over")
-		return c.sweep(ctx, job.File.ID)
-	case errors.Is(err, errTimeUp):
-		return c.fail(ctx, log, job, failedTime, cost)
-	case errors.Is(err, source.ErrGone):
-		return c.fail(ctx, log, job, failedMissing, cost)
+	outcome, err := c.settle(ctx, log, job, out, err)
+	if outcome == Repeated { // why, is in the error
+		log.InfoContext(ctx, "not converted; the call is to be repeated", "outcome", Repeated)
 	}
-	return errors.Join(fmt.Errorf("convert file %s: %w", job.File.ID, err), ignoreGone(c.Library.Release(ctx, job)))
+	if c.Meter != nil {
+		r := Run{Outcome: outcome, Work: out.work}
+		if outcome == Converted {
+			r.Sound = out.mp3.Duration
+		}
+		c.Meter.Record(r)
+	}
+	return err
 }
 
 // settleTime is kept back from the platform's time limit to record how a conversion ended.
 const settleTime = 15 * time.Second
 
-func (c *Converter) finish(ctx context.Context, log *slog.Logger, job library.Job, out output, cost float64) error {
-	f, err := c.Library.Finish(ctx, job, library.Outcome{
-		MP3Bytes: out.engine.Bytes, Duration: out.engine.Duration, CostUSD: cost,
-	})
+// settle records how an attempt ended, and has the owner told of what is final.
+func (c *Converter) settle(ctx context.Context, log *slog.Logger, job library.Job, out output, err error) (Outcome, error) {
+	var failure *engine.Failure
 	switch {
-	case errors.Is(err, library.ErrNotFound):
-		log.InfoContext(ctx, "the file was deleted while it was being converted; removing its MP3")
-		return c.Results.Delete(ctx, transfer.MP3Key(job.File.ID))
-	case errors.Is(err, library.ErrConflict):
-		log.WarnContext(ctx, "converted, but the file had ended or another conversion had taken over", "state", f.State)
-		return c.announceFinished(ctx, f)
-	case err != nil:
-		return err
+	case err == nil:
+		return c.finish(ctx, log, job, out)
+	case errors.As(err, &failure):
+		log = log.With("error", failure)
+		return c.fail(ctx, log, job, library.Failure{Code: string(failure.Code), Detail: failure.Detail}, out.work)
+	case errors.Is(err, errLost), errors.Is(err, library.ErrNotFound):
+		log.InfoContext(ctx, "conversion stopped: the file was deleted, or another conversion took over", "outcome", Dropped)
+		return Dropped, c.sweep(ctx, job.File.ID)
+	case errors.Is(err, errAttempts):
+		return c.fail(ctx, log, job, failedForUs, out.work)
+	case errors.Is(err, errTimeUp):
+		return c.fail(ctx, log, job, failedTime, out.work)
+	case errors.Is(err, source.ErrGone):
+		return c.fail(ctx, log, job, failedMissing, out.work)
 	}
-	log.InfoContext(ctx, "converted", "mp3_bytes", f.MP3Bytes, "duration_seconds", f.Duration.Seconds())
-	return c.announce(ctx, f)
+	released := ignoreGone(c.Library.Release(ctx, job, out.work))
+	return Repeated, errors.Join(fmt.Errorf("convert file %s: %w", job.File.ID, err), released)
 }
 
-func (c *Converter) fail(ctx context.Context, log *slog.Logger, job library.Job, why library.Failure, cost float64) error {
-	f, err := c.Library.Fail(ctx, job, why, cost)
+func (c *Converter) finish(ctx context.Context, log *slog.Logger, job library.Job, out output) (Outcome, error) {
+	f, err := c.Library.Finish(ctx, job, library.Outcome{MP3Bytes: out.mp3.Bytes, Duration: out.mp3.Duration, Work: out.work})
 	switch {
 	case errors.Is(err, library.ErrNotFound):
-		log.InfoContext(ctx, "failed, but the file was deleted")
-		return nil
+		log.InfoContext(ctx, "the file was deleted while it was being converted; removing its MP3", "outcome", Dropped)
+		return Dropped, c.Results.Delete(ctx, transfer.MP3Key(job.File.ID))
 	case errors.Is(err, library.ErrConflict):
-		log.InfoContext(ctx, "failed, but the file had ended or another conversion had taken over", "state", f.State)
-		return c.announceFinished(ctx, f)
+		log.WarnContext(ctx, "converted, but the file had ended or another conversion had taken over", "outcome", Dropped, "state", f.State)
+		return Dropped, c.announceFinished(ctx, f)
 	case err != nil:
-		return err
+		return Repeated, err
 	}
-	log.InfoContext(ctx, "cannot be converted", "code", why.Code)
-	return c.announce(ctx, f)
+	log.InfoContext(ctx, "converted", "outcome", Converted, "mp3_bytes", f.MP3Bytes, "duration_seconds", f.Duration.Seconds())
+	return Converted, c.announce(ctx, f)
+}
+
+func (c *Converter) fail(ctx context.Context, log *slog.Logger, job library.Job, why library.Failure, w library.Work) (Outcome, error) {
+	f, err := c.Library.Fail(ctx, job, why, w)
+	switch {
+	case errors.Is(err, library.ErrNotFound):
+		log.InfoContext(ctx, "failed, but the file was deleted", "outcome", Dropped)
+		return Dropped, nil
+	case errors.Is(err, library.ErrConflict):
+		log.InfoContext(ctx, "failed, but the file had ended or another conversion had taken over", "outcome", Dropped, "state", f.State)
+		return Dropped, c.announceFinished(ctx, f)
+	case err != nil:
+		return Repeated, err
+	}
+	log.InfoContext(ctx, "cannot be converted", "outcome", Failed, "code", why.Code)
+	return Failed, c.announce(ctx, f)
 }

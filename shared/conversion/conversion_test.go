@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"reflect"
-	"strings"
 	"testing"
 	"time"
 
@@ -21,7 +19,7 @@ import (
 
 func TestAVideoBecomesAnMP3AndItsOwnerIsTold(t *testing.T) {
 	inTime(t, func(t *testing.T) {
-		w := newWorld(t, library.AwaitingUpload, func(f *library.File) { f.Options = audio.Options{Normalize: true}.WithDefaults() })
+		w := newWorld(t, library.AwaitingUpload, func(f *library.File) { f.Options = audio.Options{Normalize: true} })
 		w.convert()
 		f := w.wantEnd(library.Ready, 1)
 		if f.Progress != 100 || f.MP3Bytes != 12 || f.Duration != time.Minute || f.Attempts != 1 || !w.engine.opts.Normalize {
@@ -29,10 +27,6 @@ func TestAVideoBecomesAnMP3AndItsOwnerIsTold(t *testing.T) {
 		}
 		if got, _ := w.mp3s.Object(w.key); string(got) != "MP3 of run 1" {
 			t.Errorf("the MP3 is %q", got)
-		}
-		p := conversion.ListPrices(1024)
-		if want := 10.5*p.GBSecond + 3*p.Read + 1*p.Write; math.Abs(f.CostUSD-want) > 1e-12 {
-			t.Errorf("it cost %g, want %g", f.CostUSD, want)
 		}
 	})
 }
@@ -149,32 +143,10 @@ func TestWhatCannotBeConvertedFailsForGood(t *testing.T) {
 		w.convert()
 		w.convert()
 		f := w.wantEnd(library.Failed, 1)
-		if f.Failure != (library.Failure{Code: "no_audio", Detail: "The video has no sound."}) || f.CostUSD <= 0 {
-			t.Errorf("the file failed with %+v and cost %g", f.Failure, f.CostUSD)
+		if f.Failure != (library.Failure{Code: "no_audio", Detail: "The video has no sound."}) || f.Work.CostUSD <= 0 || f.Work.ReadRequests != 3 {
+			t.Errorf("the file failed with %+v after %+v", f.Failure, f.Work)
 		}
 	})
-}
-
-func TestAnOutcomeIsOneLineInTheLogThatNamesNobody(t *testing.T) {
-	t.Parallel()
-	for msg, script := range map[string]func(j job) (engine.Result, error){"converted": works(time.Second), "cannot be converted": failsAfter(0)} {
-		t.Run(msg, func(t *testing.T) {
-			inTime(t, func(t *testing.T) {
-				w := newWorld(t, library.Queued)
-				w.engine.script = script
-				w.convert()
-				log := w.log.String()
-				if strings.Count(log, "\n") != 1 || !strings.Contains(log, `"msg":"`+msg+`"`) || !strings.Contains(log, `"fid":"`+w.id+`"`) {
-					t.Errorf("the log is %s", log)
-				}
-				for _, private := range []string{"anna", "@example.com", "holiday"} {
-					if strings.Contains(log, private) {
-						t.Errorf("the log has %q: %s", private, log)
-					}
-				}
-			})
-		})
-	}
 }
 
 func TestAnUploadThatIsGoneFailsForGood(t *testing.T) {
@@ -307,8 +279,8 @@ func TestTimeThatIsUpIsAFailureThatIsRecorded(t *testing.T) {
 			t.Error("no time was left to record the end")
 		}
 		f := w.wantEnd(library.Failed, 1)
-		if f.Failure.Code != "time_limit" || f.Failure.Detail == "" || f.CostUSD <= 0 {
-			t.Errorf("the file failed with %+v and cost %g", f.Failure, f.CostUSD)
+		if f.Failure.Code != "time_limit" || f.Failure.Detail == "" || f.Work.CostUSD <= 0 {
+			t.Errorf("the file failed with %+v after %+v", f.Failure, f.Work)
 		}
 	})
 }

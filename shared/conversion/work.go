@@ -31,12 +31,25 @@ var (
 	errUnrenewed = errors.New("the lease of the file could not be renewed")
 	// errTimeUp: the platform would end the call before the conversion could be recorded.
 	errTimeUp = errors.New("the time of the call is up")
+	// errAttempts: it has been tried often enough.
+	errAttempts = errors.New("too many attempts")
 )
 
-// output is what one run of the engine brought.
+// output is what an attempt brought, and what it took.
 type output struct {
-	engine   engine.Result
-	requests int // to store the MP3
+	mp3  engine.Result
+	work library.Work
+}
+
+// attempt converts, unless that has been tried too often, and measures what it takes.
+func (c *Converter) attempt(ctx context.Context, job library.Job) (output, error) {
+	if job.File.Attempts > library.MaxAttempts {
+		return output{}, errAttempts
+	}
+	watch := c.startWatch()
+	out, err := c.work(ctx, job)
+	out.work = watch.stop(out.work)
+	return out, err
 }
 
 // work runs the engine from storage to storage while it keeps the lease, and returns when both have ended.
@@ -67,20 +80,20 @@ func (c *Converter) work(ctx context.Context, job library.Job) (out output, err 
 	if err != nil {
 		return output{}, fmt.Errorf("open video: %w", err)
 	}
-	progress := func(p int) { percent.Store(int64(p)) }
-	out, err = c.store(ctx, video, job, job.File.Options, progress)
+	progress := func(p int) { percent.Store(max(percent.Load(), int64(p))) } // from one goroutine at a time
+	out, err = c.store(ctx, video, id, job.File.Options, progress)
 	if errors.Is(err, mp3.ErrNotCopyable) {
-		spent := out.engine.Stats
-		out, err = c.store(ctx, video, job, job.File.Options.WithDefaults(), progress)
-		out.engine.Stats.BytesRead += spent.BytesRead
-		out.engine.Stats.Requests += spent.Requests
+		// With every option given there is nothing to copy, so this comes once.
+		spent := out.work
+		out, err = c.store(ctx, video, id, job.File.Options.WithDefaults(), progress)
+		out.work = spent.Plus(out.work)
 	}
+	out.work.ReadRequests++ // which opened the video
 	return out, err
 }
 
 // store runs the engine once, into an object of its own.
-func (c *Converter) store(ctx context.Context, video source.Ranges, job library.Job, opts audio.Options, progress func(int)) (out output, err error) {
-	id := job.File.ID
+func (c *Converter) store(ctx context.Context, video source.Ranges, id string, opts audio.Options, progress func(int)) (out output, err error) {
 	object := c.Results.Create(ctx, transfer.MP3Key(id))
 	defer func() {
 		abortCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTime/3) // the rest is for the record
@@ -90,13 +103,16 @@ func (c *Converter) store(ctx context.Context, video source.Ranges, job library.
 			c.Log.WarnContext(ctx, "cannot throw away an unfinished MP3", "fid", id, "error", abortErr)
 		}
 	}()
-	out.engine, err = c.Engine.Convert(ctx, video, object, opts, progress)
+	out.mp3, err = c.Engine.Convert(ctx, video, object, opts, progress)
+	out.work = workOf(out.mp3.Stats)
 	if err != nil {
 		return out, err
 	}
-	if out.requests, err = object.Commit(); err != nil {
+	requests, err := object.Commit()
+	if err != nil {
 		return out, fmt.Errorf("store MP3: %w", err)
 	}
+	out.work.WriteRequests = int64(requests)
 	return out, nil
 }
 

@@ -30,6 +30,7 @@ type job struct {
 	run      int // counted from 1
 	src      source.Ranges
 	dst      io.WriterAt
+	opts     audio.Options
 	progress func(percent int)
 }
 
@@ -77,7 +78,7 @@ func (e *scripted) Convert(ctx context.Context, src source.Ranges, dst io.Writer
 	e.mu.Lock()
 	e.runs++
 	e.opts = opts
-	j := job{ctx, e.runs, src, dst, progress}
+	j := job{ctx, e.runs, src, dst, opts, progress}
 	e.mu.Unlock()
 	return e.script(j)
 }
@@ -97,6 +98,23 @@ func (o *outbox) Send(_ context.Context, m message.Outcome) error {
 	}
 	o.sent = append(o.sent, m)
 	return nil
+}
+
+// meter keeps the runs it is told of.
+type meter struct {
+	mu   sync.Mutex
+	runs []conversion.Run
+}
+
+func (m *meter) Record(r conversion.Run) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.runs = append(m.runs, r)
+}
+
+// usage is that of a process that is busy for a tenth of its time.
+func (w *world) usage() conversion.Usage {
+	return conversion.Usage{CPU: time.Since(w.began) / 10, PeakMemory: 1000}
 }
 
 var errStore = errors.New("no route to store")
@@ -137,13 +155,15 @@ type world struct {
 	id, videoKey, key string
 	log               *bytes.Buffer
 	logger            *slog.Logger // one for all calls, as it guards the buffer
+	meter             *meter
+	began             time.Time
 }
 
 func newWorld(t *testing.T, state library.State, change ...func(f *library.File)) *world {
 	t.Helper()
 	w := &world{
 		t: t, memory: &librarytest.Memory{}, engine: &scripted{script: works(10500 * time.Millisecond)}, outbox: &outbox{},
-		uploads: &conversiontest.Bucket{}, mp3s: &conversiontest.Bucket{}, log: &bytes.Buffer{},
+		uploads: &conversiontest.Bucket{}, mp3s: &conversiontest.Bucket{}, log: &bytes.Buffer{}, meter: &meter{}, began: time.Now(),
 	}
 	w.logger = slog.New(slog.NewJSONHandler(w.log, nil))
 	f := librarytest.NewFile("anna", time.Now())
@@ -162,7 +182,8 @@ func (w *world) call() (*conversion.Converter, *store) {
 	s := &store{Store: w.memory}
 	return &conversion.Converter{
 		Library: &library.Library{Store: s, Retention: time.Hour}, Videos: w.uploads, Results: w.mp3s, Engine: w.engine,
-		Outbox: w.outbox, Prices: conversion.ListPrices(1024), Log: w.logger,
+		Outbox: w.outbox, Prices: conversion.ListPrices("us-east-1", "amd64", 1024), Workers: 2,
+		Meter: w.meter, Usage: w.usage, Log: w.logger,
 	}, s
 }
 

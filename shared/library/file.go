@@ -63,8 +63,9 @@ type File struct {
 	Size int64
 	// ContentType and SHA256 (hex) are signed into the upload URL when they were announced; else empty.
 	ContentType, SHA256 string
-	Options             audio.Options
-	Created             time.Time
+	// Options are as they were asked for, since what is left to the defaults need not be encoded at all.
+	Options audio.Options
+	Created time.Time
 
 	State State
 	// Progress is 0 to 100.
@@ -79,8 +80,9 @@ type File struct {
 	Finished, Expires time.Time
 	MP3Bytes          int64
 	Duration          time.Duration
-	CostUSD           float64
 	Failure           Failure
+	// Work is what the conversion took, as far as it has ended.
+	Work Work
 
 	// Announced says that the outcome has been handed to the queue; Mailed, that the e-mail has been sent.
 	Announced, Mailed bool

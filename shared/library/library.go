@@ -65,7 +65,7 @@ func (l *Library) Announce(ctx context.Context, n NewFile) (File, error) {
 	}
 	f := File{
 		ID: newID(), Owner: n.Owner, Email: n.Email, Filename: n.Filename, Size: n.Size,
-		ContentType: n.ContentType, SHA256: n.SHA256, Options: n.Options.WithDefaults(),
+		ContentType: n.ContentType, SHA256: n.SHA256, Options: n.Options,
 		Created: now.Truncate(time.Millisecond), State: AwaitingUpload, Expires: now.Add(l.Retention).Truncate(time.Second),
 	}
 	if err := l.Store.Create(ctx, f, now.Add(awaitingTTL)); err != nil {

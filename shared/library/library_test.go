@@ -19,7 +19,7 @@ func TestAGoodLifeGoesFromAnnouncementToExpiry(t *testing.T) {
 
 	f := w.announce(t)
 	wantState(t, f, library.AwaitingUpload)
-	if !library.ValidID(f.ID) || f.Options.Mode != audio.VBR || *f.Options.Quality != audio.DefaultQuality {
+	if !library.ValidID(f.ID) || f.Options != (audio.Options{}) {
 		t.Errorf("announced as %+v", f)
 	}
 	wantTime(t, "the end of an upload that never comes", w.store.Forget(f.ID), start.Add(16*24*time.Hour))
@@ -43,10 +43,10 @@ func TestAGoodLifeGoesFromAnnouncementToExpiry(t *testing.T) {
 	}
 
 	w.clock.pass(20 * time.Second)
-	f, err = w.Finish(ctx, j, library.Outcome{MP3Bytes: 1234, Duration: 61 * time.Second, CostUSD: 0.001})
+	f, err = w.Finish(ctx, j, library.Outcome{MP3Bytes: 1234, Duration: 61 * time.Second, Work: library.Work{BytesRead: 7, CostUSD: 0.001}})
 	wantErr(t, err, nil)
 	wantState(t, f, library.Ready)
-	if f.Progress != 100 || f.MP3Bytes != 1234 || f.Duration != 61*time.Second || f.CostUSD != 0.001 || f.Lease != "" || !f.IsFinished() {
+	if f.Progress != 100 || f.MP3Bytes != 1234 || f.Duration != 61*time.Second || f.Work != (library.Work{BytesRead: 7, CostUSD: 0.001}) || f.Lease != "" || !f.IsFinished() {
 		t.Errorf("finished as %+v", f)
 	}
 	wantTime(t, "finished", f.Finished, w.clock.now())
@@ -66,10 +66,10 @@ func TestAFailedFileSaysWhyAndExpiresToo(t *testing.T) {
 	w := newWorld()
 	j := w.claim(t, w.queued(t).ID)
 	why := library.Failure{Code: "no_audio", Detail: "The video has no sound."}
-	f, err := w.Fail(t.Context(), j, why, 0.5)
+	f, err := w.Fail(t.Context(), j, why, library.Work{CostUSD: 0.5})
 	wantErr(t, err, nil)
 	wantState(t, f, library.Failed)
-	if f.Failure != why || f.CostUSD != 0.5 || f.Lease != "" || !f.IsFinished() || !f.Finished.Equal(w.clock.now()) {
+	if f.Failure != why || f.Work != (library.Work{CostUSD: 0.5}) || f.Lease != "" || !f.IsFinished() || !f.Finished.Equal(w.clock.now()) {
 		t.Errorf("failed as %+v", f)
 	}
 	if got := f.StateAt(w.clock.now().Add(retention)); got != library.Expired {
@@ -130,13 +130,15 @@ func TestEveryStepLeavesOnlyItsStates(t *testing.T) {
 			[8]library.State{conflict, library.Converting, conflict, library.Converting, conflict, library.Converting, conflict, conflict}},
 		{"Renew", func(ctx context.Context, w world, j library.Job) error { return w.Renew(ctx, j, 50) },
 			[8]library.State{conflict, conflict, library.Converting, library.Converting, conflict, conflict, conflict, conflict}},
-		{"Release", func(ctx context.Context, w world, j library.Job) error { return w.Release(ctx, j) },
+		{"Release", func(ctx context.Context, w world, j library.Job) error { return w.Release(ctx, j, library.Work{}) },
 			[8]library.State{conflict, conflict, library.Queued, library.Queued, conflict, conflict, conflict, conflict}},
 		{"Finish", func(ctx context.Context, w world, j library.Job) error {
 			return ignore(w.Finish(ctx, j, library.Outcome{MP3Bytes: 1}))
 		},
 			[8]library.State{conflict, conflict, library.Ready, library.Ready, conflict, conflict, conflict, conflict}},
-		{"Fail", func(ctx context.Context, w world, j library.Job) error { return ignore(w.Fail(ctx, j, why, 1)) },
+		{"Fail", func(ctx context.Context, w world, j library.Job) error {
+			return ignore(w.Fail(ctx, j, why, library.Work{CostUSD: 1}))
+		},
 			[8]library.State{conflict, conflict, library.Failed, library.Failed, conflict, conflict, conflict, conflict}},
 		{"Abandon", func(ctx context.Context, w world, j library.Job) error { return ignore(w.Abandon(ctx, j.File.ID, why)) },
 			[8]library.State{library.Failed, library.Failed, conflict, library.Failed, conflict, library.Failed, conflict, conflict}},
@@ -222,10 +224,10 @@ func TestALeaseRunsOutAndAnotherConversionTakesOver(t *testing.T) {
 	// The first one was not dead but slow, and comes back.
 	_, err = w.Finish(ctx, first, library.Outcome{MP3Bytes: 666})
 	wantErr(t, err, library.ErrConflict)
-	_, err = w.Fail(ctx, first, library.Failure{Code: "corrupt"}, 0)
+	_, err = w.Fail(ctx, first, library.Failure{Code: "corrupt"}, library.Work{})
 	wantErr(t, err, library.ErrConflict)
 	wantErr(t, w.Renew(ctx, first, 99), library.ErrConflict)
-	wantErr(t, w.Release(ctx, first), library.ErrConflict)
+	wantErr(t, w.Release(ctx, first, library.Work{}), library.ErrConflict)
 
 	f, err := w.Finish(ctx, second, library.Outcome{MP3Bytes: 5})
 	wantErr(t, err, nil)
@@ -240,7 +242,7 @@ func TestAReleasedFileIsClaimedAtOnce(t *testing.T) {
 	t.Parallel()
 	w := newWorld()
 	j := w.claim(t, w.queued(t).ID)
-	wantErr(t, w.Release(t.Context(), j), nil)
+	wantErr(t, w.Release(t.Context(), j, library.Work{}), nil)
 	if f := w.get(t, j.File.ID); f.Lease != "" || f.State != library.Queued || f.Attempts != 1 {
 		t.Errorf("released as %+v", f)
 	}
@@ -248,6 +250,35 @@ func TestAReleasedFileIsClaimedAtOnce(t *testing.T) {
 		t.Errorf("attempt %d, want 2", again.File.Attempts)
 	}
 	wantErr(t, w.Renew(t.Context(), j, 1), library.ErrConflict)
+}
+
+func TestTheWorkOfAllAttemptsIsAddedUp(t *testing.T) {
+	t.Parallel()
+	for name, end := range map[string]func(w world, j library.Job) (library.File, error){
+		"to an MP3": func(w world, j library.Job) (library.File, error) {
+			return w.Finish(t.Context(), j, library.Outcome{MP3Bytes: 1, Work: library.Work{BytesRead: 30, Encode: 3, PeakMemory: 5, Copied: true}})
+		},
+		"to a failure": func(w world, j library.Job) (library.File, error) {
+			return w.Fail(t.Context(), j, library.Failure{Code: "corrupt"}, library.Work{BytesRead: 30, Encode: 3, PeakMemory: 5, Copied: true})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld()
+			j := w.claim(t, w.queued(t).ID)
+			wantErr(t, w.Release(t.Context(), j, library.Work{BytesRead: 10, ReadRequests: 1, PeakMemory: 7, Workers: 2, CostUSD: 0.25}), nil)
+			j = w.claim(t, j.File.ID)
+			wantErr(t, w.Release(t.Context(), j, library.Work{BytesRead: 2, Wall: time.Second, PeakMemory: 6, Workers: 2, CostUSD: 0.5}), nil)
+			f, err := end(w, w.claim(t, j.File.ID))
+			wantErr(t, err, nil)
+			want := library.Work{
+				BytesRead: 42, ReadRequests: 1, Wall: time.Second, Encode: 3, PeakMemory: 7, Copied: true, Workers: 2, CostUSD: 0.75,
+			}
+			if f.Work != want {
+				t.Errorf("the work is %+v, want %+v", f.Work, want)
+			}
+		})
+	}
 }
 
 func TestAFileIsAbandonedOnlyWhenNobodyIsAtIt(t *testing.T) {

@@ -49,10 +49,10 @@ func (l *Library) Renew(ctx context.Context, j Job, progress int) error {
 	return nil
 }
 
-// Release gives a job back for another attempt: converting → queued.
-func (l *Library) Release(ctx context.Context, j Job) error {
+// Release gives a job back for another attempt, and notes what this one took: converting → queued.
+func (l *Library) Release(ctx context.Context, j Job, w Work) error {
 	var none string
-	_, err := l.Store.Change(ctx, j.File.ID, j.guard(), Patch{State: Queued, Lease: &none})
+	_, err := l.Store.Change(ctx, j.File.ID, j.guard(), Patch{State: Queued, Lease: &none, Work: j.File.Work.Plus(w)})
 	if err != nil {
 		return fmt.Errorf("release file %s: %w", j.File.ID, err)
 	}
@@ -63,14 +63,15 @@ func (l *Library) Release(ctx context.Context, j Job) error {
 type Outcome struct {
 	MP3Bytes int64
 	Duration time.Duration
-	CostUSD  float64
+	// Work is what this attempt took.
+	Work Work
 }
 
 // Finish ends a job well: converting → ready.
 func (l *Library) Finish(ctx context.Context, j Job, o Outcome) (File, error) {
 	full := 100
 	p := l.end(Ready)
-	p.Progress, p.MP3Bytes, p.Duration, p.CostUSD = &full, o.MP3Bytes, o.Duration, o.CostUSD
+	p.Progress, p.MP3Bytes, p.Duration, p.Work = &full, o.MP3Bytes, o.Duration, j.File.Work.Plus(o.Work)
 	f, err := l.Store.Change(ctx, j.File.ID, j.guard(), p)
 	if err != nil {
 		return f, fmt.Errorf("finish file %s: %w", j.File.ID, err)
@@ -78,10 +79,10 @@ func (l *Library) Finish(ctx context.Context, j Job, o Outcome) (File, error) {
 	return f, nil
 }
 
-// Fail ends a job for good: converting → failed.
-func (l *Library) Fail(ctx context.Context, j Job, why Failure, costUSD float64) (File, error) {
+// Fail ends a job for good, after an attempt that took w: converting → failed.
+func (l *Library) Fail(ctx context.Context, j Job, why Failure, w Work) (File, error) {
 	p := l.end(Failed)
-	p.Failure, p.CostUSD = why, costUSD
+	p.Failure, p.Work = why, j.File.Work.Plus(w)
 	f, err := l.Store.Change(ctx, j.File.ID, j.guard(), p)
 	if err != nil {
 		return f, fmt.Errorf("fail file %s: %w", j.File.ID, err)

@@ -29,8 +29,8 @@ type Patch struct {
 	Forget    time.Time
 	MP3Bytes  int64
 	Duration  time.Duration
-	CostUSD   float64
 	Failure   Failure
+	Work      Work
 	Announced bool
 	Mailed    bool
 	// MailUntil is until when one sender holds the right to send the e-mail; a time in the past gives it back.

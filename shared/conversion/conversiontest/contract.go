@@ -39,7 +39,9 @@ func Contract(t *testing.T, open func(t *testing.T) Store) {
 }
 
 // sizes are around those at which a multipart upload begins and gets one part more.
-var sizes = []int{0, 1, 5*mib - 1, 8*mib - 1, 8 * mib, 8*mib + 1, 16 * mib, 20 * mib}
+var sizes = []int{
+	0, 1, 5*mib - 1, 5 * mib, 5*mib + 1, 10*mib - 1, 10 * mib, 10*mib + 1, 15*mib - 1, 15 * mib, 15*mib + 1, 20 * mib,
+}
 
 // random returns bytes of which no two stretches are alike.
 func random(n int) []byte {
@@ -180,7 +182,7 @@ func contextEnds(t *testing.T, s Store) {
 func gaps(t *testing.T, s Store) {
 	r := s.Create(t.Context(), newKey())
 	write(t, r, random(9*mib), 0)
-	for _, off := range []int64{9*mib + 1, 20 * mib, 9*mib - 1, 8*mib - 1, 8 * mib} {
+	for _, off := range []int64{9*mib + 1, 20 * mib, 9*mib - 1, 5*mib - 1, 5 * mib} {
 		if n, err := r.WriteAt([]byte("xy"), off); err == nil {
 			t.Errorf("2 bytes at %d of %d are taken: %d", off, 9*mib, n)
 		}

@@ -49,7 +49,7 @@ var epoch = time.Now().UTC().Truncate(time.Second).Add(123 * time.Millisecond)
 func NewFile(owner string, created time.Time) library.File {
 	return library.File{
 		ID: NewID(), Owner: owner, Email: owner + "@example.com", Filename: "holiday.mp4", Size: 1000,
-		Options: audio.Options{}.WithDefaults(), Created: created, State: library.AwaitingUpload,
+		Created: created, State: library.AwaitingUpload,
 		Expires: created.Add(24 * time.Hour).Truncate(time.Second),
 	}
 }
@@ -208,19 +208,26 @@ func guards(t *testing.T, s library.Store) {
 	}
 }
 
+// fullWork has every field set, each to another value.
+var fullWork = library.Work{
+	BytesRead: 12_345_678_901, BytesWritten: 23_456_789_012, ReadRequests: 3, WriteRequests: 4,
+	Wall: 5*time.Hour + 1, Probe: 6, Measure: 7, Encode: 8, CPU: 9*time.Hour + 1, DecodeCPU: 10, EncodeCPU: 11, JoinCPU: 12,
+	PeakMemory: 13 << 30, Copied: true, Segments: 14, Requantised: 15, Workers: 16, CostUSD: 0.000123456789,
+}
+
 func patches(t *testing.T, s library.Store) {
 	f := fresh(t, s)
 	full := library.Patch{
 		State: library.Failed, Progress: ptr(77), AddAttempt: true, Lease: ptr("mine"), LeaseUntil: epoch.Add(time.Second),
 		Finished: epoch.Add(2 * time.Second), Expires: epoch.Add(3 * time.Second), Forget: epoch.Add(72 * time.Hour),
-		MP3Bytes: 12_345_678_901, Duration: 90*time.Minute + 123456789, CostUSD: 0.000123456789,
+		MP3Bytes: 12_345_678_901, Duration: 90*time.Minute + 123456789, Work: fullWork,
 		Failure: library.Failure{Code: "no_audio", Detail: "Der Film ist stumm: “…” 🙉"}, Announced: true, Mailed: true,
 		MailUntil: epoch,
 	}
 	want := f
 	want.State, want.Progress, want.Attempts, want.Lease, want.LeaseUntil = library.Failed, 77, 1, "mine", full.LeaseUntil
 	want.Finished, want.Expires, want.MP3Bytes, want.Duration = full.Finished, full.Expires, full.MP3Bytes, full.Duration
-	want.CostUSD, want.Failure, want.Announced, want.Mailed = full.CostUSD, full.Failure, true, true
+	want.Work, want.Failure, want.Announced, want.Mailed = fullWork, full.Failure, true, true
 	got := change(t, s, f.ID, library.AwaitingUpload, full)
 	wantFile(t, got, want)
 	wantStored(t, s, want)
@@ -235,6 +242,7 @@ func patches(t *testing.T, s library.Store) {
 		{library.Patch{AddAttempt: true}, func() { want.Attempts++ }},
 		{library.Patch{AddAttempt: true}, func() { want.Attempts++ }},
 		{library.Patch{Expires: epoch}, func() { want.Expires = epoch }},
+		{library.Patch{Work: library.Work{CPU: 1}}, func() { want.Work = library.Work{CPU: 1} }},
 		{library.Patch{Failure: library.Failure{Code: "corrupt", Detail: "Broken."}}, func() {
 			want.Failure = library.Failure{Code: "corrupt", Detail: "Broken."}
 		}},
