@@ -11,7 +11,7 @@ FUNCTION_FLAGS := GOFLAGS="-tags=lambda.norpc -trimpath '-ldflags=-s -w -X=mp3co
 VERSION = $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 
 .DEFAULT_GOAL := help
-.PHONY: help need run up down demo test test-web test-large bench lint lint-go lint-template lint-shell fmt layer build deploy clean
+.PHONY: help need run up down demo test test-arm64 test-web test-large bench lint lint-go lint-template lint-shell fmt layer build deploy clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +38,11 @@ test: need ## all tests that need no Docker, with a local stack of their own
 
 test-large: need ## a 2 GB upload, with the memory of convert measured
 	@$(STACK) exec -dir .local/test -- go test -tags large -run ^TestLarge -count=1 -v -timeout 30m ./localstack/e2e
+
+test-arm64: need ## the arm64 layer, cross-compiled, under qemu (Debian: gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user)
+	@command -v qemu-aarch64 >/dev/null || { echo "qemu-aarch64 is missing (Debian: apt-get install qemu-user)" >&2; exit 1; }
+	@layers/ffmpeg/emulated.sh arm64 .local/arm64
+	@$(STACK) exec -dir .local/test-arm64 -- sh -c 'NATIVE_LAYER_DIR="$$LAYER_DIR" LAYER_DIR="$(CURDIR)/.local/arm64" exec go test -count=1 -timeout 30m $(TESTFLAGS) ./layers/ffmpeg ./shared/engine'
 
 test-web: need ## a real browser through the whole page (needs Node 20 and Chromium)
 	@command -v node >/dev/null || { echo "node is missing: install Node.js 20 or newer" >&2; exit 1; }
