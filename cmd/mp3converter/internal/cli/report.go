@@ -27,8 +27,13 @@ type report struct {
 	SampleRate      int     `json:"sample_rate"`
 	DurationSeconds float64 `json:"duration_seconds"`
 
-	Workers int     `json:"workers"`
-	Stages  []stage `json:"stages"`
+	Workers int `json:"workers"`
+	// Copied is true when the track was MP3 and its frames were kept; else Segments were encoded side by side, and
+	// Requantised of their frames once more when they were joined.
+	Copied      bool    `json:"copied"`
+	Segments    int64   `json:"segments"`
+	Requantised int64   `json:"requantised"`
+	Stages      []stage `json:"stages"`
 	// WallSeconds is from the opening of the input to the MP3 in its place.
 	WallSeconds float64 `json:"wall_seconds"`
 	// CPUSeconds is the processor time of everything; OwnCPUSeconds is this process's part of it.
@@ -39,10 +44,12 @@ type report struct {
 	OwnPeakMemory int64 `json:"own_peak_memory_bytes"`
 }
 
-// stage is one stage of an encode.
+// stage is one stage of an encode. Decoding, encoding and joining go on at the same time, so they share the wall-clock
+// time that "encode" has, and "decode" and "join" have processor time only.
 type stage struct {
 	Name        string  `json:"name"`
-	WallSeconds float64 `json:"wall_seconds"`
+	WallSeconds float64 `json:"wall_seconds,omitempty"`
+	CPUSeconds  float64 `json:"cpu_seconds,omitempty"`
 }
 
 func (r *report) took(res encode.Result) {
@@ -53,13 +60,14 @@ func (r *report) took(res encode.Result) {
 		r.DurationSeconds = float64(res.Samples) / float64(res.SampleRate)
 	}
 	for _, st := range []struct {
-		name string
-		wall time.Duration
-	}{{"probe", s.Probe}, {"measure", s.Measure}, {"encode", s.Encode}} {
-		if st.wall > 0 {
-			r.Stages = append(r.Stages, stage{st.name, st.wall.Seconds()})
+		name      string
+		wall, cpu time.Duration
+	}{{"probe", s.Probe, 0}, {"measure", s.Measure, 0}, {"decode", 0, s.DecodeCPU}, {"encode", s.Encode, s.EncodeCPU}, {"join", 0, s.JoinCPU}} {
+		if st.wall > 0 || st.cpu > 0 {
+			r.Stages = append(r.Stages, stage{st.name, st.wall.Seconds(), st.cpu.Seconds()})
 		}
 	}
+	r.Copied, r.Segments, r.Requantised = s.Copied, s.Segments, s.Requantised
 	r.WallSeconds = res.Wall.Seconds()
 	r.OwnCPUSeconds = res.OwnCPU.Seconds()
 	r.CPUSeconds = (s.UserCPU + s.SystemCPU + res.OwnCPU).Seconds()
