@@ -1,6 +1,7 @@
 # Everything a person does with this repository. `make help` lists it.
 
-ARCH ?= x86_64
+# What is deployed; the local stack and the tests take the architecture of this machine.
+ARCH ?= arm64
 GOLANGCI_VERSION := v2.15.0
 GOVULNCHECK_VERSION := v1.9.0
 CACHE := $(or $(MP3CONVERTER_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/mp3converter)
@@ -76,14 +77,14 @@ lint-shell:
 fmt: ## gofmt
 	gofmt -w $$(git ls-files '*.go')
 
-layer: ## build the ffmpeg layer: make layer ARCH=x86_64|arm64
+layer: ## build the ffmpeg layer as it is deployed: make layer [ARCH=arm64|x86_64]
 	@layers/ffmpeg/build.sh --arch $(ARCH)
 
 build: layer ## build everything as it is deployed (SAM, without Docker)
 	@bin=$$($(STACK) tools) && export SAM_CLI_TELEMETRY=0 ARCH=$(ARCH) && $(FUNCTION_FLAGS) PATH="$$bin:$$PATH" \
 	  sam build --parameter-overrides Architecture=$(ARCH)
 
-deploy: build ## deploy to the AWS account of your credentials (asks the first time)
+deploy: build ## deploy to the AWS account of your credentials (asks the first time): make deploy [ARCH=arm64|x86_64]
 	@bin=$$($(STACK) tools) && SAM_CLI_TELEMETRY=0 $$bin/sam deploy $(if $(wildcard .local/deployed),,--guided) \
 	  --parameter-overrides Architecture=$(ARCH) $(DEPLOYFLAGS) && touch .local/deployed
 

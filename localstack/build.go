@@ -77,11 +77,18 @@ func (s *stack) version(ctx context.Context) string {
 	return "dev"
 }
 
+// architecture is this machine's, as Lambda calls it.
+func architecture() string {
+	if runtime.GOARCH == "arm64" {
+		return "arm64"
+	}
+	return "x86_64"
+}
+
 // buildLayer builds the ffmpeg layer, or finds the one built before, and returns its folder. A first build takes
 // minutes, so its progress is passed on.
 func (s *stack) buildLayer(ctx context.Context) (string, error) {
-	arch := map[string]string{"amd64": "x86_64", "arm64": "arm64"}[runtime.GOARCH]
-	cmd := exec.CommandContext(ctx, filepath.Join(s.root, "layers", "ffmpeg", "build.sh"), "--arch", arch)
+	cmd := exec.CommandContext(ctx, filepath.Join(s.root, "layers", "ffmpeg", "build.sh"), "--arch", architecture())
 	cmd.Dir = s.root
 	// Its own compilers must end with it when this program is interrupted.
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }

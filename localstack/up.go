@@ -11,7 +11,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"time"
 
@@ -160,12 +159,10 @@ func (s *stack) prepare(ctx context.Context, tpl *samTemplate, r *running) (d de
 // parameters are those of the template that differ from a deployment to AWS, and what was set on the command line.
 func (s *stack) parameters(p ports) map[string]string {
 	parameters := map[string]string{
+		"Architecture":     architecture(),
 		"SenderAddress":    sender,
 		"PageOrigin":       pageURL(p),
 		"S3PublicEndpoint": emulatorURL(p),
-	}
-	if runtime.GOARCH == "arm64" {
-		parameters["Architecture"] = "arm64"
 	}
 	for name, value := range s.overrides {
 		parameters[name] = value
