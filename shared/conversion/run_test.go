@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"os"
 	"reflect"
 	"slices"
 	"strings"
@@ -149,6 +150,19 @@ func TestAnOutcomeIsOneLineInTheLogThatNamesNobody(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+func TestWhatIsLoggedIsDocumented(t *testing.T) {
+	t.Parallel()
+	doc, err := os.ReadFile("../../docs/operations.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, field := range logged[3:] { // the first are those of every line
+		if !strings.Contains(string(doc), "`"+field+"`") {
+			t.Errorf("docs/operations.md does not say what %s is", field)
+		}
 	}
 }
 
