@@ -344,10 +344,7 @@ func (w *writing) write(frames []byte) error {
 func (w *writing) frames(data []byte) error {
 	w.rest = append(w.rest, data...)
 	whole := 0
-	for {
-		if len(w.rest)-whole < 4 {
-			break
-		}
+	for len(w.rest)-whole >= 4 {
 		h, err := mp3.ParseHeader(w.rest[whole:])
 		if err != nil {
 			return fmt.Errorf("%w: %w", errProtocol, err)

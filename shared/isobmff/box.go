@@ -101,7 +101,6 @@ func (f *fields) skip(n int) {
 	f.p = f.p[n:]
 }
 
-func (f *fields) u8() byte    { return f.take(1)[0] }
 func (f *fields) u16() uint16 { return binary.BigEndian.Uint16(f.take(2)) }
 func (f *fields) u32() uint32 { return binary.BigEndian.Uint32(f.take(4)) }
 func (f *fields) u64() uint64 { return binary.BigEndian.Uint64(f.take(8)) }

@@ -58,7 +58,7 @@ func (f *file) fragments(ctx context.Context, from int64, opts Options) ([]moof,
 func (f *file) segments(ctx context.Context, from int64) ([]int64, error) {
 	var cuts []int64
 	for offset, boxes := from, 0; boxes < 64; boxes++ {
-		p, err := f.peek(ctx, offset, 16)
+		p, err := f.peek(ctx, offset)
 		if err != nil {
 			return nil, err
 		}
@@ -148,7 +148,7 @@ func segmentIndex(p []byte, anchor, fileSize int64) (media []int64, nested []sou
 // randomAccess finds the index at the end of the file (ISO 14496-12 §8.8.9 to §8.8.11) and returns where it says that
 // fragments begin; nothing, when there is none.
 func (f *file) randomAccess(ctx context.Context, from int64) ([]int64, error) {
-	tail, err := f.peek(ctx, max(from, f.size-16), 16)
+	tail, err := f.peek(ctx, max(from, f.size-16))
 	if err != nil {
 		return nil, err
 	}

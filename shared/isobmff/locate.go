@@ -34,9 +34,10 @@ type located struct {
 	end  int64  // of the movie box, where fragments follow
 }
 
-// peek returns n bytes at an offset, fewer at the end of the file, reading a page or the whole tail.
-func (f *file) peek(ctx context.Context, offset int64, n int) ([]byte, error) {
-	n = int(min(int64(n), f.size-offset))
+// peek returns the bytes at an offset that a box's header can take, fewer at the end of the file, reading a page or the
+// whole tail.
+func (f *file) peek(ctx context.Context, offset int64) ([]byte, error) {
+	n := int(min(16, f.size-offset))
 	if n <= 0 {
 		return nil, nil
 	}
@@ -75,7 +76,7 @@ func (f *file) load(ctx context.Context, offset, length int64) ([]byte, error) {
 // locate walks the boxes at the top level up to the movie box.
 func (f *file) locate(ctx context.Context, maxMoov int64) (located, error) {
 	var found located
-	head, err := f.peek(ctx, 0, 16)
+	head, err := f.peek(ctx, 0)
 	if err != nil {
 		return found, err
 	}
@@ -90,7 +91,7 @@ func (f *file) locate(ctx context.Context, maxMoov int64) (located, error) {
 		return fallback(format, args...)
 	}
 	for offset := int64(0); ; {
-		p, err := f.peek(ctx, offset, 16)
+		p, err := f.peek(ctx, offset)
 		if err != nil {
 			return found, err
 		}

@@ -23,10 +23,13 @@ type sound struct {
 	lpcm        bool
 }
 
+// rawPCM is QuickTime's code for unsigned 8-bit samples; the space is part of it.
+const rawPCM = "raw "
+
 // soundFormats are sample entries by which ffmpeg knows a track for sound, whatever its handler says.
 var soundFormats = map[string]bool{
 	"mp4a": true, "alac": true, "Opus": true, "fLaC": true, "ac-3": true, "ec-3": true, ".mp3": true, "samr": true,
-	"sawb": true, "sowt": true, "twos": true, "raw ": true, "NONE": true, "in24": true, "in32": true, "fl32": true,
+	"sawb": true, "sowt": true, "twos": true, rawPCM: true, "NONE": true, "in24": true, "in32": true, "fl32": true,
 	"fl64": true, "lpcm": true, "ipcm": true, "fpcm": true, "ulaw": true, "alaw": true, "ima4": true, "enca": true,
 	"MAC3": true, "MAC6": true, "QDM2": true, "QDMC": true, "agsm": true, "Qclp": true, "dtsc": true, "mlpa": true,
 	"drms": true,
@@ -34,7 +37,7 @@ var soundFormats = map[string]bool{
 
 // pcmBits are the bits of a sample of one channel as ffmpeg takes them from the format; 0: the entry says it.
 var pcmBits = map[string]int64{
-	"raw ": 8, "NONE": 8, "twos": 16, "sowt": 16, "in24": 24, "in32": 32, "fl32": 32, "fl64": 64,
+	rawPCM: 8, "NONE": 8, "twos": 16, "sowt": 16, "in24": 24, "in32": 32, "fl32": 32, "fl64": 64,
 	"lpcm": 16, "ulaw": 8, "alaw": 8,
 }
 

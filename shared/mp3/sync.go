@@ -128,7 +128,7 @@ func (f *framer) startTag(rest []byte) bool {
 func (f *framer) frameAt(rest []byte) (Header, answer, error) {
 	h, err := ParseHeader(rest)
 	if err != nil {
-		return h, no, nil
+		return h, no, nil //nolint:nilerr // no frame starts here, which is an answer
 	}
 	if f.locked && !f.junk && f.copyable(h) {
 		return h, f.whole(h, rest), nil
@@ -137,7 +137,7 @@ func (f *framer) frameAt(rest []byte) (Header, answer, error) {
 	if f.junk || !f.copyable(h) {
 		further = 2
 	}
-	found := no
+	var found answer
 	if h.FreeFormat() {
 		found = f.freeFormat(h, rest)
 	} else {

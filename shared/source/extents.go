@@ -47,7 +47,7 @@ func NewExtents(ctx context.Context, ranges Ranges, want, fetch []Extent, cfg Co
 		return nil, fmt.Errorf("plan reads: %w", err)
 	}
 	e.ctx, e.cancel = context.WithCancel(ctx)
-	e.window.ring = make([]byte, min(memory, e.plan.size))
+	e.window.ring = make([]byte, min(memory, e.size))
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.moveWindow(0)
@@ -191,7 +191,7 @@ func (e *Extents) moveWindow(position int64) {
 	}
 	ctx, stop := context.WithCancel(e.ctx)
 	*w = window{ring: w.ring, low: position, position: position, ctx: ctx, stop: stop, fetches: new(sync.WaitGroup)}
-	if position < e.plan.size {
+	if position < e.size {
 		w.first = e.find(position)
 	}
 	w.pump(e)

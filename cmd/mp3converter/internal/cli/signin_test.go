@@ -117,9 +117,11 @@ func TestSomethingElseAtTheURL(t *testing.T) {
 		answer func(http.ResponseWriter, *http.Request)
 		exit   int
 	}{
-		"a web site":                   {func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("<html>")) }, 1},
-		"another JSON API":             {func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, 200, map[string]any{}) }, 1},
-		"a server of files":            {func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "Unsupported method", 501) }, 6},
+		"a web site":       {func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("<html>")) }, 1},
+		"another JSON API": {func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, 200, map[string]any{}) }, 1},
+		"a server of files": {func(w http.ResponseWriter, _ *http.Request) {
+			http.Error(w, "Unsupported method", http.StatusNotImplemented)
+		}, 6},
 		"nothing there, in plain text": {func(w http.ResponseWriter, r *http.Request) { http.NotFound(w, r) }, 4},
 		"nothing": {func(w http.ResponseWriter, _ *http.Request) {
 			writeJSON(w, 404, map[string]any{"message": "Not Found"})
