@@ -140,12 +140,11 @@ static int fill_slot(struct pool *p, struct slot *s, const struct slot *before)
 
 /* ---- one thread --------------------------------------------------------- */
 
-static int flush_out(struct pool *p)
+static void flush_out(struct pool *p)
 {
     if (p->out_size)
         wire_send(EVENT_MP3, p->out, p->out_size);
     p->out_size = 0;
-    return 0;
 }
 
 static int take_bytes(void *opaque, const unsigned char *data, size_t size)
@@ -154,7 +153,11 @@ static int take_bytes(void *opaque, const unsigned char *data, size_t size)
 
     if (p->out_size + size > sizeof p->out)
         flush_out(p);
-    memcpy(p->out + p->out_size, data, size); /* one frame's: a few kilobytes at most */
+    if (size > sizeof p->out) {
+        wire_send(EVENT_MP3, data, size);
+        return 0;
+    }
+    memcpy(p->out + p->out_size, data, size); /* usually a frame's: a kilobyte or two */
     p->out_size += size;
     return 0;
 }

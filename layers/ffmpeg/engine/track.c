@@ -100,6 +100,10 @@ void track_close(struct track *t)
 
 /* ---- what the file is --------------------------------------------------- */
 
+/* A file may say more of itself than anybody wants to hear: tags end when there is this much, and streams. */
+#define MOST_TAGS (1 << 20)
+#define MOST_STREAMS 1024
+
 static void put_tags(struct json *j, const AVDictionary *tags)
 {
     static const char *const names[] = {
@@ -108,7 +112,7 @@ static void put_tags(struct json *j, const AVDictionary *tags)
     int n = 0;
 
     json_put(j, ",\"tags\":{");
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+    for (size_t i = 0; i < sizeof names / sizeof *names && j->size < MOST_TAGS; i++) {
         const AVDictionaryEntry *e = av_dict_get(tags, names[i], NULL, 0);
         if (!e)
             continue;
@@ -149,8 +153,8 @@ void track_describe(struct track *t)
     const AVFormatContext *f = t->file;
 
     json_put(&j, "{\"streams\":[");
-    for (unsigned i = 0; i < f->nb_streams; i++) {
-        json_put(&j, i ? "," : "");
+    for (unsigned i = 0; i < f->nb_streams && i < MOST_STREAMS; i++) {
+        json_put(&j, "%s", i ? "," : "");
         put_stream(&j, f->streams[i]);
     }
     json_put(&j, "],\"chapters\":[");

@@ -39,8 +39,10 @@ void json_put(struct json *j, const char *format, ...)
 
 void json_string(struct json *j, const char *s)
 {
+    const char *end = s + strnlen(s, JSON_LONGEST);
+
     json_put(j, "\"");
-    for (; *s; s++) {
+    for (; s < end; s++) {
         unsigned char c = *s;
         if (c == '"' || c == '\\')
             json_put(j, "\\%c", c);

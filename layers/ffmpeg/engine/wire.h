@@ -27,7 +27,8 @@ struct json {
 };
 
 void json_put(struct json *j, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* Put a quoted string; bytes that are no UTF-8 are the reader's to replace. */
+/* Put a quoted string, cut to JSON_LONGEST bytes; bytes that are no UTF-8 are the reader's to replace. */
+#define JSON_LONGEST (16 << 10)
 void json_string(struct json *j, const char *s);
 
 /* The descriptor that events go to. Sending is safe from any thread; a parent that is gone ends the process. */
