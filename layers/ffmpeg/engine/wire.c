@@ -39,7 +39,7 @@ void json_put(struct json *j, const char *format, ...)
 
 void json_string(struct json *j, const char *s)
 {
-    const char *end = s + strnlen(s, JSON_LONGEST);
+    const char *nul = memchr(s, 0, JSON_LONGEST), *end = nul ? nul : s + JSON_LONGEST;
 
     json_put(j, "\"");
     for (; s < end; s++) {
