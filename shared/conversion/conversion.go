@@ -153,6 +153,9 @@ func (c *Converter) Abandon(ctx context.Context, id string) error {
 		return fmt.Errorf("a conversion is still under way: %w", err)
 	case err != nil && !errors.Is(err, library.ErrConflict):
 		return ignoreGone(err)
+	case err == nil:
+		c.Log.InfoContext(ctx, "given up", "fid", id, "outcome", Failed, "code", f.Failure.Code)
+		c.record(Run{Outcome: Failed})
 	}
 	return c.announce(ctx, f)
 }
@@ -205,14 +208,18 @@ func (c *Converter) run(ctx context.Context, log *slog.Logger, job library.Job) 
 	if outcome == Repeated { // why, is in the error
 		log.InfoContext(ctx, "not converted; the call is to be repeated", "outcome", Repeated)
 	}
+	r := Run{Outcome: outcome, Work: out.work}
+	if outcome == Converted {
+		r.Sound = out.mp3.Duration
+	}
+	c.record(r)
+	return err
+}
+
+func (c *Converter) record(r Run) {
 	if c.Meter != nil {
-		r := Run{Outcome: outcome, Work: out.work}
-		if outcome == Converted {
-			r.Sound = out.mp3.Duration
-		}
 		c.Meter.Record(r)
 	}
-	return err
 }
 
 // settleTime is kept back from the platform's time limit to record how a conversion ended.

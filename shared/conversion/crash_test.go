@@ -3,9 +3,12 @@ package conversion_test
 import (
 	"context"
 	"errors"
+	"reflect"
+	"strings"
 	"testing"
 	"time"
 
+	"mp3converter/shared/conversion"
 	"mp3converter/shared/engine"
 	"mp3converter/shared/library"
 )
@@ -356,6 +359,12 @@ func TestWhatNobodyTriesAgainIsAbandoned(t *testing.T) {
 			w.outbox.err = nil
 			wantErr(t, c.Abandon(t.Context(), w.id), nil)
 			w.wantOutcomes(library.Failed)
+			if want := []conversion.Run{{Outcome: conversion.Failed}}; !reflect.DeepEqual(w.meter.runs, want) {
+				t.Errorf("the meter was told %+v, want %+v", w.meter.runs, want)
+			}
+			if log := w.log.String(); strings.Count(log, "\n") != 1 || !strings.Contains(log, `"outcome":"failed","code":"internal"`) {
+				t.Errorf("the log is %s", log)
+			}
 		})
 	})
 }

@@ -23,7 +23,7 @@ const (
 	Dropped Outcome = "dropped"
 )
 
-// Run is one run of a conversion, as it is measured.
+// Run is one run of a conversion, as it is measured; or that a file was given up without another run, which took nothing.
 type Run struct {
 	Outcome Outcome
 	// Sound is how long the MP3 plays, 0 unless Converted.
