@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/binary"
-	"encoding/json"
 	"os"
 	"path/filepath"
 	"slices"
@@ -83,22 +82,15 @@ func TestTagsAndChaptersCarryOver(t *testing.T) {
 		t.Run("from "+file, func(t *testing.T) {
 			t.Parallel()
 			clip := generate(t, file, append(tone("44100"), "-i", notes, "-map_metadata", "1", "-c:a", "aac")...)
-			mp3 := filepath.Join(t.TempDir(), "out.mp3")
-			if err := os.WriteFile(mp3, convertRanged(t, &rangedInput{data: readFile(t, clip)}), 0o600); err != nil {
-				t.Fatal(err)
-			}
-			var got struct {
-				Chapters []struct{ Tags struct{ Title string } }
-				Format   struct {
-					Tags struct{ Title, Artist string }
+			// What the engine says of the clip is what it says of the MP3 that the program made of it.
+			for name, file := range map[string][]byte{"clip": readFile(t, clip), "MP3": convertRanged(t, &rangedInput{data: readFile(t, clip)})} {
+				got := inspect(t, file)
+				if len(got.Chapters) != 2 || got.Chapters[1].Tags["title"] != "Two" || got.Chapters[1].Start != 0.4 {
+					t.Errorf("the %s has the chapters %+v", name, got.Chapters)
 				}
-			}
-			out := mustRun(t, layerProgram(t, "ffprobe"), "-v", "error", "-of", "json", "-show_chapters", "-show_format", mp3)
-			if err := json.Unmarshal(out, &got); err != nil {
-				t.Fatal(err)
-			}
-			if len(got.Chapters) != 2 || got.Chapters[1].Tags.Title != "Two" || got.Format.Tags.Title != "A title" || got.Format.Tags.Artist != "Änne" {
-				t.Errorf("the MP3 has %+v", got)
+				if got.Format.Tags["title"] != "A title" || got.Format.Tags["artist"] != "Änne" {
+					t.Errorf("the %s has the tags %+v", name, got.Format.Tags)
+				}
 			}
 		})
 	}

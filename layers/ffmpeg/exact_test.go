@@ -75,7 +75,7 @@ func serial(t *testing.T, sound io.Reader, rate, channels int, setting string) [
 func (e encode) check(t *testing.T) *engineRun {
 	t.Helper()
 	p := e.pcm()
-	got := mustEnd(t, &rangedInput{data: p.wav}, e.command())
+	got := mustEnd(t, &rangedInput{data: p.wav}, tells(e.command()))
 	var want []byte
 	if e.samples > 0 { // of nothing, the program makes a frame, and the engine none
 		want = serial(t, bytes.NewReader(p.wav[wavHeaderSize:]), e.rate, e.channels(), e.setting)
@@ -245,7 +245,7 @@ func TestFewFramesAreEncodedTwice(t *testing.T) {
 			t.Run(setting+" "+name, func(t *testing.T) {
 				t.Parallel()
 				p := e.pcm()
-				r := mustEnd(t, &rangedInput{data: p.wav}, e.command())
+				r := mustEnd(t, &rangedInput{data: p.wav}, tells(e.command()))
 				if share := float64(r.end.Requantised) / float64(r.end.Frames); share > most {
 					t.Errorf("%.1f %% of the frames were encoded again, want at most %.0f", 100*share, 100*most)
 				}

@@ -321,16 +321,6 @@ func TestAWriteErrorOfTheParentEndsTheConversion(t *testing.T) {
 	}
 }
 
-func TestFfprobeReadsThroughRangesToo(t *testing.T) {
-	t.Parallel()
-	clip := generate(t, "clip.mp4", append(tone("48000"), "-c:a", "ac3")...)
-	out, words, err := runRanged(t, "ffprobe", &rangedInput{data: readFile(t, clip)}, nil,
-		"-v", "error", "-of", "default=noprint_wrappers=1:nokey=1", "-show_entries", "stream=codec_name,sample_rate", "IN")
-	if err != nil || strings.TrimSpace(string(out)) != "ac3\n48000" {
-		t.Errorf("ffprobe ended with %v, printed %q and said %q", err, out, words)
-	}
-}
-
 func TestAMalformedRangedURLIsRefused(t *testing.T) {
 	t.Parallel()
 	for _, url := range []string{"ranged:", "ranged:0", "ranged:0,", "ranged:a,b", "ranged:-1,1", "ranged:0,1,2", "ranged:0,-1", "ranged:900,901", "ranged:0,99999999999"} {
