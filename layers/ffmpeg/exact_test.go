@@ -227,7 +227,7 @@ func TestTheEngineMakesTheBytesOfASerialEncodeOfMinutes(t *testing.T) {
 	for i, setting := range settings {
 		e := encode{
 			signal: names[i%len(names)], stereo: ways[i%len(ways)], rate: rates[i%len(rates)], setting: setting,
-			samples: 190*rates[i%len(rates)] + i, workers: 2 + i%2, expect: 100, seed: uint64(i),
+			samples: 200*rates[i%len(rates)] + i, workers: 1 + i%3, expect: expected[i%len(expected)], seed: uint64(i),
 		}
 		t.Run(e.String(), func(t *testing.T) {
 			t.Parallel()
@@ -236,18 +236,18 @@ func TestTheEngineMakesTheBytesOfASerialEncodeOfMinutes(t *testing.T) {
 	}
 }
 
-// What the joiner encodes itself no other thread can.
-func TestFewFramesAreEncodedTwice(t *testing.T) {
+// What is encoded again no other thread can do. It is so many frames a segment, 0 to 50, and the less of all the longer
+// the file; these signals ask for more of it than most recordings.
+func TestFewFramesAreEncodedAgain(t *testing.T) {
 	t.Parallel()
-	for setting, most := range map[string]float64{"vbr=0": 0.15, "vbr=2": 0.05, "vbr=4": 0.05, "cbr=128": 0.05, "cbr=320": 0.05} {
-		for name := range typical {
-			e := encode{signal: name, stereo: "nearly the same", rate: 44100, samples: 60 * 44100, setting: setting, workers: 2, expect: 100, seed: 1}
+	for setting, most := range map[string]float64{"vbr=0": 15, "vbr=2": 10, "vbr=4": 10, "cbr=128": 15, "cbr=320": 5} {
+		for _, name := range []string{"speech", "music"} {
+			e := encode{signal: name, stereo: "nearly the same", rate: 44100, samples: 190 * 44100, setting: setting, workers: 2, expect: 100, seed: 1}
 			t.Run(setting+" "+name, func(t *testing.T) {
 				t.Parallel()
-				p := e.pcm()
-				r := mustEnd(t, &rangedInput{data: p.wav}, tells(e.command()))
-				if share := float64(r.end.Requantised) / float64(r.end.Frames); share > most {
-					t.Errorf("%.1f %% of the frames were encoded again, want at most %.0f", 100*share, 100*most)
+				r := e.check(t)
+				if share := 100 * float64(r.end.Requantised) / float64(r.end.Frames); share > most {
+					t.Errorf("%.1f %% of the frames were encoded again, want at most %.0f", share, most)
 				}
 			})
 		}

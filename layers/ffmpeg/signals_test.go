@@ -1,6 +1,7 @@
 package ffmpeg_test
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math"
 	"math/rand/v2"
@@ -22,9 +23,6 @@ var signals = map[string]signal{
 	"bursts":   bursts,
 	"mixed":    mixed,
 }
-
-// typical are the signals that most recordings are like.
-var typical = map[string]bool{"speech": true, "music": true}
 
 func noise(r *rand.Rand, n int, level float64) []float32 {
 	out := make([]float32, n)
@@ -207,14 +205,20 @@ type pcm struct {
 	wav                     []byte
 }
 
-// newPCM makes sound of one channel, or, with a way to have them, of two.
+// newPCM makes sound of one channel, or, with a way to have them, of two. What is longer than half a minute repeats
+// itself, as making it takes longer than encoding it.
 func newPCM(s signal, stereo string, rate, samples int, seed uint64) pcm {
-	left := s(rand.New(rand.NewPCG(seed, 1)), rate, samples)
-	if stereo == "" {
-		return interleave(rate, left)
+	n := min(samples, 30*rate+777)
+	channels := [][]float32{s(rand.New(rand.NewPCG(seed, 1)), rate, n)}
+	if stereo != "" {
+		other := s(rand.New(rand.NewPCG(seed, 2)), rate, n)
+		channels = append(channels, stereos[stereo](channels[0], other))
 	}
-	other := s(rand.New(rand.NewPCG(seed, 2)), rate, samples)
-	return interleave(rate, left, stereos[stereo](left, other))
+	p := interleave(rate, channels...)
+	block, size := p.wav[wavHeaderSize:], 4*samples*len(channels)
+	p.wav = append(wavHeader(rate, len(channels), size), bytes.Repeat(block, (samples+n-1)/max(n, 1))[:size]...)
+	p.samples = samples
+	return p
 }
 
 func interleave(rate int, channels ...[]float32) pcm {
