@@ -4,6 +4,7 @@
 #endif
 
 #include <math.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -193,12 +194,19 @@ digest_more(uint64_t h[4], void const *data, size_t size)
     }
 }
 
+/*
+ * Of all that the next frame's analysis may look at. Not nb_s1 and nb_s2, which LAME keeps up, but reads only to
+ * move one to the other; what they hold, of the last short blocks, can be old.
+ */
 static uint64_t
 digest(lame_internal_flags const *gfc)
 {
     uint64_t h[4] = { 1, 2, 3, 4 }, d = 0;
+    size_t const after = offsetof(PsyStateVar_t, thm);
     int     lane;
-    digest_more(h, &gfc->sv_psy, sizeof gfc->sv_psy);
+    digest_more(h, gfc->sv_psy.nb_l1, sizeof gfc->sv_psy.nb_l1);
+    digest_more(h, gfc->sv_psy.nb_l2, sizeof gfc->sv_psy.nb_l2);
+    digest_more(h, (char const *) &gfc->sv_psy + after, sizeof gfc->sv_psy - after);
     digest_more(h, &gfc->ov_psy, sizeof gfc->ov_psy);
     digest_more(h, gfc->sv_enc.sb_sample, sizeof gfc->sv_enc.sb_sample);
     digest_more(h, gfc->sv_enc.pefirbuf, sizeof gfc->sv_enc.pefirbuf);
@@ -405,6 +413,22 @@ set_padding(lame_internal_flags * gfc, long frame)
     gfc->sv_enc.slot_lag = (int) (lag < 0 ? lag + rate : lag);
 }
 
+/*
+ * The reservoir that a segment in the middle starts with: a guess, as the true one is not known. It is usually
+ * nearly full, and the nearer the guess, the sooner both agree.
+ */
+static void
+guess_reservoir(lame_internal_flags * gfc)
+{
+    int const percent = is_vbr(&gfc->cfg) ? 90 : 95; /* tried: these need the fewest frames again */
+    int     mean_bits;
+
+    if (is_vbr(&gfc->cfg))
+        gfc->ov_enc.bitrate_index = gfc->cfg.vbr_max_bitrate_index;
+    (void) ResvFrameBegin(gfc, &mean_bits);
+    gfc->sv_enc.ResvSize = gfc->sv_enc.ResvMax * percent / 100 / 8 * 8;
+}
+
 static void
 quantise(lame_internal_flags * gfc, frame_analysis_t * fa, vbr_frame_t * vbr)
 {
@@ -470,6 +494,8 @@ segment_encode(segment_encoder * e, segment_sound const *sound, long first, long
         if (analyse(gfc, sound, frame, &fa) != 0)
             return -1;
     set_padding(gfc, first);
+    if (first > 0)
+        guess_reservoir(gfc);
     for (; frame < first + count; frame++)
         if (encode_frame(e, sound, frame, s) != 0)
             return -1;
