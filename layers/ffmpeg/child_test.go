@@ -40,6 +40,7 @@ type engineRun struct {
 	words    string // on standard error
 
 	commands io.WriteCloser
+	last     uint32
 	decide   func(engineInfo) string // what to do with the file; "" says nothing
 }
 
@@ -106,6 +107,9 @@ func (r *engineRun) hear(events io.Reader) error {
 		if err := r.take(head.Kind, data); err != nil {
 			return fmt.Errorf("event %d of %d bytes: %w", head.Kind, head.Size, err)
 		}
+		if head.Kind == r.last {
+			return errEnough
+		}
 	}
 }
 
@@ -148,13 +152,19 @@ func (r *engineRun) take(kind uint32, data []byte) error {
 // runEngine runs the engine over a file that is served by ranges.
 func runEngine(t *testing.T, in *rangedInput, decide func(engineInfo) string) *engineRun {
 	t.Helper()
+	return runEngineUntil(t, in, decide, 0)
+}
+
+// runEngineUntil is runEngine, but that the parent is gone after the first event of that kind.
+func runEngineUntil(t *testing.T, in *rangedInput, decide func(engineInfo) string, last uint32) *engineRun {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), engineLimit)
 	defer cancel()
 	answersR, answers := pipe(t)
 	requests, requestsW := pipe(t)
 	commandsR, commands := pipe(t)
 	events, eventsW := pipe(t)
-	r := &engineRun{commands: commands, decide: decide}
+	r := &engineRun{commands: commands, decide: decide, last: last}
 	cmd := exec.CommandContext(ctx, layerProgram(t, "ffmpeg"), "engine", "1", "ranged:3,4", "5", "6")
 	cmd.ExtraFiles = []*os.File{answersR, requestsW, commandsR, eventsW}
 	var words bytes.Buffer
