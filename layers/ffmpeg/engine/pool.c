@@ -10,9 +10,11 @@
 
 #define MAX_WORKERS 64
 
-/* How many frames a segment has: at most 20 seconds at 44.1 kHz, as each costs a warm-up and some frames at its seam;
- * towards the end of the file fewer, so that all threads end together; and so that a short file has several. */
-#define LONGEST 768
+/* How many frames a segment has: at most 20 seconds of VBR at 44.1 kHz, or 33 of CBR, as each costs a warm-up and some
+ * frames at its seam, more in CBR; towards the end of the file fewer, so that all threads end together; and so that a
+ * short file has several. */
+#define LONGEST_VBR 768
+#define LONGEST_CBR 1280
 #define SHORTEST 96
 #define USUAL 512 /* when it is not known how many are to come */
 #define SHARE 8   /* of what is left */
@@ -61,6 +63,11 @@ static double cpu_now(void)
     return t.tv_sec + t.tv_nsec * 1e-9;
 }
 
+static long longest(const struct pool *p)
+{
+    return p->cmd->vbr >= 0 ? LONGEST_VBR : LONGEST_CBR;
+}
+
 static long segment_length(const struct pool *p, long first)
 {
     long left = p->cmd->frames - first, n;
@@ -68,12 +75,12 @@ static long segment_length(const struct pool *p, long first)
     if (p->cmd->frames <= 0 || left <= 0)
         return USUAL;
     n = left / SHARE;
-    return n > LONGEST ? LONGEST : n < SHORTEST ? SHORTEST : n;
+    return n > longest(p) ? longest(p) : n < SHORTEST ? SHORTEST : n;
 }
 
 static long capacity(const struct pool *p)
 {
-    return segment_span(p->lame, LONGEST + SLACK + segment_warmup(p->lame));
+    return segment_span(p->lame, longest(p) + SLACK + segment_warmup(p->lame));
 }
 
 static struct slot *slot_of(struct pool *p, long n)
@@ -129,7 +136,7 @@ static int fill_slot(struct pool *p, struct slot *s, const struct slot *before)
         p->total = 0;
     s->count = p->total - s->first;
     want = segment_span(p->lame, s->warm + s->count);
-    if (s->count > LONGEST + SLACK) {
+    if (s->count > longest(p) + SLACK) {
         wire_failure("internal", "a last segment of %ld frames", s->count);
         return -1;
     }
