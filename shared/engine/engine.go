@@ -70,7 +70,7 @@ func orDefault[T int64 | time.Duration](value, byDefault T) T {
 
 // Config says how to make an Engine.
 type Config struct {
-	// FFmpeg is the path of the layer's ffmpeg; empty: looked for on PATH. ffprobe must lie beside it.
+	// FFmpeg is the path of the layer's ffmpeg; empty: looked for on PATH.
 	FFmpeg string
 	Limits Limits
 	// Source bounds the reading of the video.

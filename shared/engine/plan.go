@@ -29,7 +29,7 @@ type plan struct {
 	tag      mp3.Tag
 }
 
-// estimated are the formats that do not say how long they are: ffprobe guesses from the first and last timestamps or
+// estimated are the formats that do not say how long they are: the demuxer guesses from the first and last timestamps or
 // from the bitrate, and may be far off.
 var estimated = []string{"mpegts", "mpeg", "aac", "loas", "ac3", "eac3", "dts", "truehd", "mlp", "mp3", "amr", "gsm", "adx"}
 

@@ -7,6 +7,8 @@ import { clock, parseClock } from "./format.js";
 
 const bitrates = [32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320];
 const usualBitrate = 192;
+/** What the service does when it is told nothing, but for a track that is MP3 already: that it keeps as it is. */
+const usualQuality = 2;
 const longestSeconds = 7 * 24 * 3600;
 const mostTracks = 64;
 
@@ -22,7 +24,7 @@ const qualityWords = [
  * @returns {string}
  */
 export function describe(audio) {
-  const words = [audio.mode === "cbr" ? `${audio.bitrate} kbit/s` : qualityWords[audio.quality ?? 2]];
+  const words = [audio.mode === "cbr" ? `${audio.bitrate} kbit/s` : qualityWords[audio.quality ?? usualQuality]];
   if (audio.channels !== undefined) {
     words.push(audio.channels === 1 ? "mono" : "stereo");
   }
@@ -91,9 +93,12 @@ export class Options {
   #check() {
     const quality = this.#quality();
     /** @type {Audio} */
-    const audio = quality === "cbr"
-      ? { mode: "cbr", bitrate: Number(this.#bitrate.value) }
-      : { mode: "vbr", quality: Number(quality) };
+    const audio = {};
+    if (quality === "cbr") {
+      Object.assign(audio, { mode: "cbr", bitrate: Number(this.#bitrate.value) });
+    } else if (Number(quality) !== usualQuality) {
+      Object.assign(audio, { mode: "vbr", quality: Number(quality) });
+    }
     if (this.#channels.value !== "") {
       audio.channels = Number(this.#channels.value);
     }

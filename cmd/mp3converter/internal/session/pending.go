@@ -32,7 +32,6 @@ type Job struct {
 // key is the job's file name.
 func (j Job) key() (string, error) {
 	j.Modified = j.Modified.UTC()
-	j.Audio = j.Audio.WithDefaults()
 	data, err := json.Marshal(j)
 	if err != nil {
 		return "", err
