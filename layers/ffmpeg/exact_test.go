@@ -240,16 +240,19 @@ func TestTheEngineMakesTheBytesOfASerialEncodeOfMinutes(t *testing.T) {
 // the file; these signals ask for more of it than most recordings.
 func TestFewFramesAreEncodedAgain(t *testing.T) {
 	t.Parallel()
-	for setting, most := range map[string]float64{"vbr=0": 15, "vbr=2": 10, "vbr=4": 10, "cbr=128": 15, "cbr=320": 5} {
-		for _, name := range []string{"speech", "music"} {
-			e := encode{signal: name, stereo: "nearly the same", rate: 44100, samples: 190 * 44100, setting: setting, workers: 2, expect: 100, seed: 1}
-			t.Run(setting+" "+name, func(t *testing.T) {
-				t.Parallel()
-				r := e.check(t)
-				if share := 100 * float64(r.end.Requantised) / float64(r.end.Frames); share > most {
-					t.Errorf("%.1f %% of the frames were encoded again, want at most %.0f", share, most)
-				}
-			})
-		}
+	for setting, c := range map[string]struct {
+		signal string
+		most   float64 // percent
+	}{"vbr=0": {"music", 15}, "vbr=2": {"speech", 5}, "vbr=4": {"music", 5}, "cbr=128": {"music", 10}, "cbr=320": {"speech", 5}} {
+		e := encode{signal: c.signal, stereo: "nearly the same", rate: 44100, samples: 190 * 44100, setting: setting, workers: 2, expect: 100, seed: 1}
+		t.Run(e.String(), func(t *testing.T) {
+			t.Parallel()
+			r := e.check(t)
+			share := 100 * float64(r.end.Requantised) / float64(r.end.Frames)
+			t.Logf("%.1f %% of %d frames in %d segments", share, r.end.Frames, r.end.Segments)
+			if share > c.most {
+				t.Errorf("%.1f %% of the frames were encoded again, want at most %.0f", share, c.most)
+			}
+		})
 	}
 }

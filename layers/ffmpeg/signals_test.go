@@ -216,7 +216,7 @@ func newPCM(s signal, stereo string, rate, samples int, seed uint64) pcm {
 	}
 	p := interleave(rate, channels...)
 	block, size := p.wav[wavHeaderSize:], 4*samples*len(channels)
-	p.wav = append(wavHeader(rate, len(channels), size), bytes.Repeat(block, (samples+n-1)/max(n, 1))[:size]...)
+	p.wav = append(wavHeader(rate, len(channels), size), bytes.Repeat(block, samples/max(n, 1)+1)[:size]...)
 	p.samples = samples
 	return p
 }
