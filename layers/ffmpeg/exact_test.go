@@ -237,13 +237,13 @@ func TestTheEngineMakesTheBytesOfASerialEncodeOfMinutes(t *testing.T) {
 }
 
 // What is encoded again no other thread can do. It is so many frames a segment, 0 to 50, and the less of all the longer
-// the file; these signals ask for more of it than most recordings.
+// the file. This speech, whose pauses are cut off sharply, asks for more of it than a recorded voice (under 1 %).
 func TestFewFramesAreEncodedAgain(t *testing.T) {
 	t.Parallel()
 	for setting, c := range map[string]struct {
 		signal string
 		most   float64 // percent
-	}{"vbr=0": {"music", 15}, "vbr=2": {"speech", 5}, "vbr=4": {"music", 5}, "cbr=128": {"music", 10}, "cbr=320": {"speech", 5}} {
+	}{"vbr=0": {"music", 15}, "vbr=2": {"music", 5}, "vbr=4": {"speech", 8}, "cbr=128": {"music", 10}, "cbr=320": {"speech", 5}} {
 		e := encode{signal: c.signal, stereo: "nearly the same", rate: 44100, samples: 190 * 44100, setting: setting, workers: 2, expect: 100, seed: 1}
 		t.Run(e.String(), func(t *testing.T) {
 			t.Parallel()
