@@ -186,7 +186,7 @@ func runEngineUntil(t *testing.T, in *rangedInput, decide func(engineInfo) strin
 	})
 	served.Go(func() {
 		defer events.Close()
-		defer commands.Close() //nolint:errcheck // it is closed, if there was an INFO
+		defer commands.Close()
 		if err := r.hear(events); err != nil && !errors.Is(err, errEnough) {
 			t.Error(err)
 		}
