@@ -61,6 +61,8 @@ type report struct {
 	Lowpass int
 	// Segments were encoded side by side; Requantised frames of theirs once more, in order, and Reanalysed looked at.
 	Segments, Requantised, Reanalysed int64
+	// First is the time of the track's first packet.
+	First seconds
 	// In seconds.
 	DecodeCPU float64 `json:"decode_cpu"`
 	EncodeCPU float64 `json:"encode_cpu"`

@@ -241,16 +241,17 @@ func (c *conversion) check(pl *plan, ch *child, t *task, made mp3.Result) (Resul
 	if length > c.engine.limits.MaxDuration+time.Second {
 		return Result{}, tooLong(length, c.engine.limits.MaxDuration)
 	}
-	missing := pl.length - length
+	expected := pl.length - pl.late(time.Duration(t.report.First))
+	missing := expected - length
 	said := func() error { return fmt.Errorf("%s missing: %s", missing, ch.words.String()) }
 	switch {
 	case t.report.BadPackets > 0 && t.report.Encrypted: // a few packets may decode, to noise
 		return Result{}, encrypted(said())
-	case t.report.BadPackets > 0 && pl.declared && missing > pl.length/2:
-		return Result{}, fail(CodeCorrupt, said(), "Most of the sound in the file is damaged: only %s of %s can be read.", inWords(length), inWords(pl.length))
-	case early && missing > shortage, pl.declared && missing > max(silentShortage, pl.length/10):
+	case t.report.BadPackets > 0 && pl.declared && missing > expected/2:
+		return Result{}, fail(CodeCorrupt, said(), "Most of the sound in the file is damaged: only %s of %s can be read.", inWords(length), inWords(expected))
+	case early && missing > shortage, pl.declared && missing > max(silentShortage, expected/10):
 		return Result{}, fail(CodeCorrupt, said(),
-			"The file ends early: only %s of %s of sound are there, so it is damaged or was not uploaded completely.", inWords(length), inWords(pl.length))
+			"The file ends early: only %s of %s of sound are there, so it is damaged or was not uploaded completely.", inWords(length), inWords(expected))
 	}
 	return Result{Bytes: made.Bytes, Duration: length, Samples: made.Samples, SampleRate: made.SampleRate}, nil
 }

@@ -26,7 +26,9 @@ type plan struct {
 	length time.Duration
 	// declared is true when length rests on what the file says of this very track, not of the file as a whole.
 	declared bool
-	tag      mp3.Tag
+	// clocked is true when length was counted on the file's clock, which may have begun before the track.
+	clocked bool
+	tag     mp3.Tag
 }
 
 // estimated are the formats that do not say how long they are: the demuxer guesses from the first and last timestamps or
@@ -38,6 +40,14 @@ var covers = []string{"mjpeg", "png", "gif", "bmp", "webp"}
 
 // sampleRatesOffered are what Layer III can have in MPEG-1, 2 and 2.5, ascending.
 var sampleRatesOffered = []int{8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000}
+
+// late is how much of length is time before the track's first packet, when that came later than the probing saw.
+func (pl *plan) late(first time.Duration) time.Duration {
+	if !pl.clocked {
+		return 0
+	}
+	return max(0, min(first, pl.length)-time.Duration(pl.track.Start))
+}
 
 // makePlan chooses, and refuses what cannot be done.
 func makePlan(p probed, opts audio.Options, limits Limits, from *excerpt) (*plan, error) {
@@ -155,6 +165,10 @@ func (pl *plan) measure(p probed, limits Limits) error {
 		return nil
 	}
 	stop := whole
+	pl.clocked = pl.track.Duration == 0 && !guessed
+	if begin := time.Duration(pl.track.Start); pl.clocked && begin < whole {
+		stop -= begin
+	}
 	if pl.end > 0 {
 		stop = min(stop, pl.end)
 	}

@@ -31,6 +31,7 @@ type stream struct {
 	Channels    int     `json:"channels"`
 	SampleRate  number  `json:"sample_rate"`
 	Duration    seconds `json:"duration"`
+	Start       seconds `json:"start_time"`
 	Disposition struct {
 		Default     int `json:"default"`
 		AttachedPic int `json:"attached_pic"`

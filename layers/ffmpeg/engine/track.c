@@ -14,9 +14,11 @@
 
 /* Samples beyond this, 30 dB over full scale, are held there: nobody means them, and an encoder's sums overflow. */
 #define LOUDEST (32768.0f * 32)
+#define MOST_STREAMS 1024
 
 struct track {
     AVFormatContext *file;
+    int64_t durations[MOST_STREAMS]; /* what the file says; later a stream without one is given the file's */
     AVCodecContext *decoder;
     AVStream *stream;
     AVPacket *packet;
@@ -37,6 +39,7 @@ struct track {
     int have;             /* out holds samples from `used` on */
     int used;
 
+    int64_t first;        /* time of the first packet, in the stream's unit */
     int64_t bad_packets, frames;
     int ended_early, encrypted;
 };
@@ -71,6 +74,8 @@ struct track *track_open(const char *url)
     av_dict_set(&options, "protocol_whitelist", av_strstart(url, "ranged:", NULL) ? "ranged" : "file", 0);
     err = avformat_open_input(&t->file, url, NULL, &options);
     av_dict_free(&options);
+    for (int i = 0; i < MOST_STREAMS; i++)
+        t->durations[i] = err >= 0 && i < (int)t->file->nb_streams ? t->file->streams[i]->duration : AV_NOPTS_VALUE;
     if (err >= 0)
         err = avformat_find_stream_info(t->file, NULL);
     if (err >= 0)
@@ -100,9 +105,8 @@ void track_close(struct track *t)
 
 /* ---- what the file is --------------------------------------------------- */
 
-/* A file may say more of itself than anybody wants to hear: tags end when there is this much, and streams. */
+/* A file may say more of itself than anybody wants to hear: tags end when there is this much. */
 #define MOST_TAGS (1 << 20)
-#define MOST_STREAMS 1024
 
 static void put_tags(struct json *j, const AVDictionary *tags)
 {
@@ -128,7 +132,7 @@ static void put_seconds(struct json *j, const char *name, int64_t value, AVRatio
         json_put(j, ",\"%s\":%.6f", name, value * av_q2d(base));
 }
 
-static void put_stream(struct json *j, const AVStream *st)
+static void put_stream(struct json *j, const AVStream *st, int64_t duration)
 {
     const AVCodecParameters *par = st->codecpar;
     const AVCodecDescriptor *codec = avcodec_descriptor_get(par->codec_id);
@@ -140,7 +144,8 @@ static void put_stream(struct json *j, const AVStream *st)
     json_put(j, ",\"codec_tag_string\":");
     json_string(j, av_fourcc_make_string(fourcc, par->codec_tag));
     json_put(j, ",\"channels\":%d,\"sample_rate\":%d", par->ch_layout.nb_channels, par->sample_rate);
-    put_seconds(j, "duration", st->duration, st->time_base);
+    put_seconds(j, "duration", duration, st->time_base);
+    put_seconds(j, "start_time", st->start_time, st->time_base);
     json_put(j, ",\"disposition\":{\"default\":%d,\"attached_pic\":%d}", !!(st->disposition & AV_DISPOSITION_DEFAULT),
              !!(st->disposition & AV_DISPOSITION_ATTACHED_PIC));
     put_tags(j, st->metadata);
@@ -155,7 +160,7 @@ void track_describe(struct track *t)
     json_put(&j, "{\"streams\":[");
     for (unsigned i = 0; i < f->nb_streams && i < MOST_STREAMS; i++) {
         json_put(&j, "%s", i ? "," : "");
-        put_stream(&j, f->streams[i]);
+        put_stream(&j, f->streams[i], t->durations[i]);
     }
     json_put(&j, "],\"chapters\":[");
     for (unsigned i = 0; i < f->nb_chapters && i < 1000; i++) {
@@ -195,6 +200,7 @@ static int choose(struct track *t, int stream)
         if ((int)i != stream)
             t->file->streams[i]->discard = AVDISCARD_ALL;
     t->stream = t->file->streams[stream];
+    t->first = AV_NOPTS_VALUE;
     return 0;
 }
 
@@ -241,6 +247,8 @@ static int feed(struct track *t)
         return 0;
     }
     if (t->packet->stream_index == t->stream->index) {
+        if (t->first == AV_NOPTS_VALUE)
+            t->first = t->packet->pts;
         if (av_packet_get_side_data(t->packet, AV_PKT_DATA_ENCRYPTION_INFO, NULL))
             t->encrypted = 1;
         err = avcodec_send_packet(t->decoder, t->packet);
@@ -510,6 +518,8 @@ int track_copy(struct track *t, int stream)
         return -1;
     while ((err = av_read_frame(t->file, t->packet)) >= 0) {
         if (t->packet->stream_index == stream) {
+            if (t->first == AV_NOPTS_VALUE)
+                t->first = t->packet->pts;
             if (av_packet_get_side_data(t->packet, AV_PKT_DATA_ENCRYPTION_INFO, NULL))
                 t->encrypted = 1;
             if (size + t->packet->size > sizeof buffer) {
@@ -540,6 +550,7 @@ int track_copy(struct track *t, int stream)
 
 void track_remarks(const struct track *t, struct json *j)
 {
+    put_seconds(j, "first", t->first, t->stream->time_base);
     json_put(j, ",\"bad_packets\":%lld,\"decoded_frames\":%lld,\"ended_early\":%s,\"encrypted\":%s",
              (long long)t->bad_packets, (long long)t->frames, t->ended_early ? "true" : "false", t->encrypted ? "true" : "false");
 }
