@@ -11,6 +11,7 @@
 
 static int events = -1;
 static pthread_mutex_t sending = PTHREAD_MUTEX_INITIALIZER;
+static int over; /* the last event has been sent; what other threads still have to say does not matter */
 
 void json_put(struct json *j, const char *format, ...)
 {
@@ -66,6 +67,9 @@ void wire_send(enum event type, const void *data, size_t size)
     int at = 0;
 
     pthread_mutex_lock(&sending);
+    if (over)
+        at = 2;
+    over |= type == EVENT_END || type == EVENT_FAILURE;
     while (at < 2) {
         ssize_t n;
         if (parts[at].iov_len == 0) {

@@ -35,7 +35,7 @@ void json_string(struct json *j, const char *s);
 void wire_open(int events);
 void wire_send(enum event type, const void *data, size_t size);
 void wire_json(enum event type, struct json *j);
-/* Report a failure by its code: one of not_media, io, no_decoder, no_audio, unsupported, memory, internal. */
+/* Report a failure by its code: one of not_media, io, no_decoder, unsupported, memory, internal. */
 void wire_failure(const char *code, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /*
