@@ -213,7 +213,7 @@ func TestEditLists(t *testing.T) {
 func TestAnEditListThatTakesNothing(t *testing.T) {
 	t.Parallel()
 	data := takeApart(t, clip(t, "edits.m4a", speechOf(4, 44100)+"-c:a aac")).edits(t, [2]int{0, 1024}).assemble(t, layout{})
-	refused(t, data, audio.Options{}, engine.CodeCorrupt)
+	_ = refused(t, data, audio.Options{}, engine.CodeCorrupt)
 }
 
 func TestStartTimes(t *testing.T) {
