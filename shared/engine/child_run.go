@@ -61,6 +61,11 @@ type report struct {
 	Lowpass int
 	// Segments were encoded side by side; Requantised frames of theirs once more, in order, and Reanalysed looked at.
 	Segments, Requantised, Reanalysed int64
+	// Of what is copied, Skip samples at the start and Discard at the end are not to be heard, nor the first LeftOut
+	// packets; nor, if Edited is above 0, something in between.
+	Skip, Discard int
+	LeftOut       int `json:"left_out"`
+	Edited        int64
 	// First is the time of the track's first packet.
 	First seconds
 	// In seconds.

@@ -21,6 +21,8 @@ const (
 	silentShortage = 5 * time.Second
 	// measuring is the share of the progress that measuring takes when loudness is asked for, in percent.
 	measuring = 40
+	// maxTags is behind how many ID3v2 tags an MP3's header frame is looked for.
+	maxTags = 4
 )
 
 // conversion is one run of Convert.
@@ -195,7 +197,7 @@ func (c *conversion) make(ctx context.Context, gain string, copyFrames bool) (Re
 			c.began = time.Now()
 			w.begin(pl, c.opts, copyFrames)
 			if w.copier != nil {
-				return pl.copyCommand(), nil
+				return pl.copyCommand(), c.copyHeader(ctx, p, w.copier)
 			}
 			return pl.encodeCommand(c.opts, gain, c.engine.workers), nil
 		},
@@ -310,6 +312,34 @@ type writing struct {
 	method mp3.Method
 }
 
+// copyHeader gives the copier the header frame of a plain MP3, which the child keeps to itself. What it says of the
+// encoder and its delay is not lost then.
+func (c *conversion) copyHeader(ctx context.Context, p probed, to *mp3.Copier) error {
+	if p.Format.Name != "mp3" || c.reader == nil {
+		return nil
+	}
+	var head [mp3.MaxFrameSize]byte
+	at := int64(0)
+	for range maxTags {
+		got, err := c.reader.ReadAtContext(ctx, head[:], at)
+		if err != nil && !errors.Is(err, io.EOF) {
+			return &sourceError{err}
+		}
+		if n := mp3.TagSize(head[:got]); n > 0 {
+			at += int64(n)
+			continue
+		}
+		h, err := mp3.ParseHeader(head[:got])
+		info, ok := mp3.ReadInfo(head[:got])
+		if err == nil && ok && (info.Frames > 0 || info.Bytes > 0) && h.Size() <= got { // which the child's demuxer goes by, too
+			_, err = to.Write(head[:h.Size()])
+			return err
+		}
+		break
+	}
+	return nil
+}
+
 func (w *writing) begin(pl *plan, opts audio.Options, copyFrames bool) {
 	picture := w.tag.Picture
 	w.plan, w.tag = pl, pl.tag
@@ -376,6 +406,15 @@ func (w *writing) packets(data []byte) error {
 func (w *writing) finish(r report, opts audio.Options) (mp3.Result, error) {
 	end := mp3.EndInfo{}
 	if w.copier != nil {
+		if r.Edited > 0 {
+			return mp3.Result{}, fmt.Errorf("%w: it is cut in the middle", mp3.ErrNotCopyable)
+		}
+		perFrame := 1152
+		if w.plan.track.SampleRate < 32000 {
+			perFrame = 576
+		}
+		// A skip counts from the first packet on, whether that is left out or not.
+		w.copier.Heard(max(r.Skip, min(r.LeftOut, 100)*perFrame), r.Discard)
 		copied, err := w.copier.Close()
 		if err != nil {
 			return mp3.Result{}, err

@@ -38,6 +38,7 @@ type Copied struct {
 type Copier struct {
 	emit   func(frames []byte) error
 	opts   CopyOptions
+	tail   int // samples at the end that are not to be heard, the decoders' delay included, as Heard said
 	framer framer
 	err    error
 
@@ -53,10 +54,21 @@ type Copier struct {
 // NewCopier returns a Copier that passes whole frames to emit, which must not keep them.
 func NewCopier(emit func(frames []byte) error, opts CopyOptions) *Copier {
 	c := &Copier{emit: emit, opts: opts}
-	if opts.Skip > MaxGap+DecoderDelay {
-		c.err = fmt.Errorf("%w: it starts %d samples before the sound", ErrNotCopyable, opts.Skip)
-	}
+	c.checkSkip()
 	return c
+}
+
+// Heard says, before Close, what the container turned out to say: how many samples at the start are not to be heard, and
+// how many at the end.
+func (c *Copier) Heard(skip, discard int) {
+	c.opts, c.tail = CopyOptions{Skip: skip}, min(DecoderDelay+max(discard, 0), MaxGap)
+	c.checkSkip()
+}
+
+func (c *Copier) checkSkip() {
+	if c.err == nil && c.opts.Skip > MaxGap+DecoderDelay {
+		c.err = fmt.Errorf("%w: it starts %d samples before the sound", ErrNotCopyable, c.opts.Skip)
+	}
 }
 
 // Write takes the next bytes of the stream, cut anywhere. Errors wrap ErrNotCopyable, or are emit's. After an error the
@@ -157,7 +169,7 @@ func (c *Copier) end() EndInfo {
 			end.Gapless.Padding = int(max(0, int64(end.Gapless.Padding)-lost*frame))
 		}
 	case c.opts.Skip >= DecoderDelay:
-		end.Gapless = Gapless{Known: true, Delay: c.opts.Skip - DecoderDelay}
+		end.Gapless = Gapless{Known: true, Delay: c.opts.Skip - DecoderDelay, Padding: c.tail}
 		if c.opts.Samples > 0 {
 			padding := c.samples() - int64(end.Gapless.Delay) - c.opts.Samples
 			if padding >= 0 && padding <= MaxGap {

@@ -8,6 +8,7 @@
 #include "libavformat/avformat.h"
 #include "libavutil/avstring.h"
 #include "libavutil/channel_layout.h"
+#include "libavutil/intreadwrite.h"
 #include "libavutil/opt.h"
 
 #include "track.h"
@@ -40,6 +41,9 @@ struct track {
     int used;
 
     int64_t first;        /* time of the first packet, in the stream's unit */
+    int64_t skip, discard; /* when packets are copied: samples not to be heard at the start, and at the end */
+    int64_t left_out;     /* packets at the start that are not to be heard; later ones are an edit list's */
+    int64_t edited;
     int64_t bad_packets, frames;
     int ended_early, encrypted;
 };
@@ -507,11 +511,30 @@ int track_run(struct track *t)
 
 /* ---- copying ------------------------------------------------------------ */
 
+/* What the demuxer says a decoder should leave out. */
+static void note_skips(struct track *t, const AVPacket *p, uint64_t at, uint64_t *last)
+{
+    size_t size;
+    const uint8_t *side = av_packet_get_side_data(p, AV_PKT_DATA_SKIP_SAMPLES, &size);
+
+    if (side && size >= 8) {
+        if (at == 0)
+            t->skip = AV_RL32(side);
+        else
+            t->edited += AV_RL32(side) > 0;
+        t->discard = AV_RL32(side + 4);
+        *last = at;
+    } else if (t->discard > 0 && at > *last + 2) { /* what follows at once may be a tag */
+        t->edited++;
+        t->discard = 0;
+    }
+}
+
 int track_copy(struct track *t, int stream)
 {
     static uint8_t buffer[64 << 10];
     size_t size = 0;
-    uint64_t packets = 0;
+    uint64_t packets = 0, heard = 0, last = 0;
     int err;
 
     if (choose(t, stream) < 0)
@@ -522,6 +545,13 @@ int track_copy(struct track *t, int stream)
                 t->first = t->packet->pts;
             if (av_packet_get_side_data(t->packet, AV_PKT_DATA_ENCRYPTION_INFO, NULL))
                 t->encrypted = 1;
+            note_skips(t, t->packet, packets, &last);
+            if (!(t->packet->flags & AV_PKT_FLAG_DISCARD))
+                heard++;
+            else if (heard)
+                t->edited++;
+            else
+                t->left_out++;
             if (size + t->packet->size > sizeof buffer) {
                 wire_send(EVENT_PACKETS, buffer, size);
                 size = 0;
@@ -551,6 +581,9 @@ int track_copy(struct track *t, int stream)
 void track_remarks(const struct track *t, struct json *j)
 {
     put_seconds(j, "first", t->first, t->stream->time_base);
+    if (t->skip || t->discard || t->left_out || t->edited)
+        json_put(j, ",\"skip\":%lld,\"discard\":%lld,\"left_out\":%lld,\"edited\":%lld", (long long)t->skip,
+                 (long long)t->discard, (long long)t->left_out, (long long)t->edited);
     json_put(j, ",\"bad_packets\":%lld,\"decoded_frames\":%lld,\"ended_early\":%s,\"encrypted\":%s",
              (long long)t->bad_packets, (long long)t->frames, t->ended_early ? "true" : "false", t->encrypted ? "true" : "false");
 }
