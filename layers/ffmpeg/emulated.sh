@@ -7,8 +7,8 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 arch=$1
 dir=$2
 case $arch in
-arm64) qemu=qemu-aarch64 ;;
-x86_64) qemu=qemu-x86_64 ;;
+arm64) qemu="qemu-aarch64" ;;
+x86_64) qemu="qemu-x86_64" ;;
 *)
 	echo "emulated.sh: unknown architecture '$arch': x86_64 or arm64" >&2
 	exit 1
