@@ -280,7 +280,7 @@ func TestFreeFormat(t *testing.T) {
 	h := mp3.Header{Version: mp3.MPEG1, Layer: 3}
 	frame := make([]byte, 620)
 	h.Put(frame)
-	refused(t, bytes.Repeat(frame, 200), audio.Options{}, engine.CodeNotMedia)
+	_ = refused(t, bytes.Repeat(frame, 200), audio.Options{}, engine.CodeNotMedia)
 }
 
 func TestARateThatChangesLate(t *testing.T) {

@@ -119,7 +119,7 @@ func TestHardlyAnySound(t *testing.T) {
 		t.Run(file, func(t *testing.T) {
 			t.Parallel()
 			data := clip(t, file, picture+"-f lavfi -i anullsrc -map 0 -map 1 -c:v mjpeg -af atrim=end_sample=0 -t 1 -c:a pcm_s16le")
-			refused(t, data, audio.Options{}, code)
+			_ = refused(t, data, audio.Options{}, code)
 		})
 	}
 }
@@ -189,4 +189,37 @@ func mostResident(t testing.TB, pid int) int {
 		_, _ = fmt.Sscanf(line, "VmHWM: %d kB", &kilobytes)
 	}
 	return kilobytes
+}
+
+func TestChaptersAndCoversOfEveryKind(t *testing.T) {
+	t.Parallel()
+	meta := filepath.Join(t.TempDir(), "meta")
+	writeFile(t, meta, ";FFMETADATA1\n[CHAPTER]\nTIMEBASE=1/1000\nSTART=0\nEND=1000\ntitle=One\n[CHAPTER]\nTIMEBASE=1/1000\nSTART=1000\nEND=3000\ntitle=Zwölf\n")
+	const jpeg, png = "-c:v mjpeg ", "-c:v png "
+	withCover := tone440 + "-f lavfi -i testsrc2=s=64x64:d=1:r=1 -i " + meta + " -map 0 -map 1 -map_metadata 2 -map_chapters 2 -disposition:v attached_pic -strict unofficial "
+	chaptersOnly := tone440 + "-i " + meta + " -map 0 -map_metadata 1 -map_chapters 1 "
+	for _, tc := range []struct{ name, file, args, cover string }{
+		{"a text track and chpl in MP4, JPEG", "chapters.mp4", withCover + "-c:a aac " + jpeg, "mjpeg"},
+		{"a text track and chpl in M4A, PNG", "chapters.m4a", withCover + "-c:a aac " + png, "png"},
+		{"a text track in QuickTime", "chapters.mov", chaptersOnly + "-c:a pcm_s16le", ""},
+		{"fragments with chpl", "chaptersfrag.mp4", chaptersOnly + "-c:a aac -movflags empty_moov+frag_keyframe", ""},
+		{"Matroska", "chapters.mka", chaptersOnly + "-c:a flac", ""},
+		{"an MP3 that is copied, PNG", "chapters.mp3", withCover + "-c:a libmp3lame " + png, "png"},
+		{"an MP3 that is copied, JPEG", "chaptersj.mp3", withCover + "-c:a libmp3lame " + jpeg, "mjpeg"},
+		{"an MP3 with ID3v2.3", "chapters23.mp3", withCover + "-c:a libmp3lame -id3v2_version 3 " + jpeg, "mjpeg"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			data := clip(t, tc.file, tc.args)
+			res := converted(t, data, audio.Options{})
+			tags := ffmetadata(t, res.mp3)
+			if !strings.Contains(tags, "title=One\n") || !strings.Contains(tags, "title=Zwölf\n") {
+				t.Errorf("chapters are missing:\n%s", tags)
+			}
+			_, words := ffmpeg(t, res.mp3, "-i", "pipe:", "-f", "null", "-")
+			if tc.cover != "" && (!strings.Contains(string(words), "Video: "+tc.cover) || !strings.Contains(string(words), "(attached pic)")) {
+				t.Errorf("no cover:\n%s", words)
+			}
+		})
+	}
 }
