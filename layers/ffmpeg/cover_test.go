@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/binary"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -85,7 +86,7 @@ func TestTagsAndChaptersCarryOver(t *testing.T) {
 			// What the engine says of the clip is what it says of the MP3 that the program made of it.
 			for name, file := range map[string][]byte{"clip": readFile(t, clip), "MP3": convertRanged(t, &rangedInput{data: readFile(t, clip)})} {
 				got := inspect(t, file)
-				if len(got.Chapters) != 2 || got.Chapters[1].Tags["title"] != "Two" || got.Chapters[1].Start != 0.4 {
+				if len(got.Chapters) != 2 || got.Chapters[1].Tags["title"] != "Two" || math.Abs(got.Chapters[1].Start-0.4) > 0.03 { // where a file counts the encoder's delay, that is in it
 					t.Errorf("the %s has the chapters %+v", name, got.Chapters)
 				}
 				if got.Format.Tags["title"] != "A title" || got.Format.Tags["artist"] != "Änne" {

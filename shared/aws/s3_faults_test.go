@@ -218,7 +218,8 @@ func TestManyRangesShareTheirConnections(t *testing.T) {
 		t.Error(err)
 	}
 	e.Close()
-	if s.conns > 32 || s.count["GET"] != len(list) {
+	// Up to 24 are under way at once; a connection that is just becoming free is not waited for, so there may be some more.
+	if s.conns > 48 || s.count["GET"] != len(list) {
 		t.Errorf("%d requests used %d connections", s.count["GET"], s.conns)
 	}
 }

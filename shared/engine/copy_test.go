@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -19,13 +20,29 @@ import (
 // recording is an MP3 of frames only.
 func recording(t testing.TB, args string) []byte {
 	t.Helper()
-	return clip(t, "recording.mp3", speechOf(4, 44100)+"-c:a libmp3lame -write_xing 0 -id3v2_version 0 "+args)
+	return lame(t, "-write_xing 0 "+args)
 }
 
 // labelled is the same with what LAME writes in front: delay, padding, length.
 func labelled(t testing.TB, args string) []byte {
 	t.Helper()
-	return clip(t, "labelled.mp3", speechOf(4, 44100)+"-c:a libmp3lame -id3v2_version 0 "+args)
+	return lame(t, args)
+}
+
+// lame makes an MP3 without tags of four seconds of speech, by the layer's LAME: another version may pack in another way.
+func lame(t testing.TB, args string) []byte {
+	t.Helper()
+	pcm := clip(t, "speech.f32", speechOf(4, 44100)+"-c:a pcm_f32le -f f32le")
+	file := filepath.Join(t.TempDir(), "lame.mp3") // not a pipe: its head is written twice
+	all := append(strings.Fields("-v error -f f32le -ar 44100 -ac 2 -i pipe: -c:a libmp3lame -id3v2_version 0 "+args), file)
+	if _, _, err := runFFmpeg(layerFFmpeg(t), pcm, all...); err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
 }
 
 // copied converts a file whose frames must be taken as they are, and holds the result to them and to what the full ffmpeg

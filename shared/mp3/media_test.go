@@ -19,13 +19,32 @@ func runFFmpeg(stdin []byte, args ...string) ([]byte, error) {
 	if program == "" {
 		return nil, fmt.Errorf("MEDIA_FFMPEG is not set: run these tests by `make test`, which sets it")
 	}
+	return runProgram(program, stdin, args...)
+}
+
+func runProgram(program string, stdin []byte, args ...string) ([]byte, error) {
 	cmd := exec.Command(program, append([]string{"-hide_banner", "-nostats", "-y", "-v", "error"}, args...)...)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(stdin), &stdout, &stderr
 	if err := cmd.Run(); err != nil || stderr.Len() > 0 {
-		return nil, fmt.Errorf("ffmpeg %v: %w\n%s", args, err, stderr.Bytes())
+		return nil, fmt.Errorf("%s %v: %w\n%s", program, args, err, stderr.Bytes())
 	}
 	return stdout.Bytes(), nil
+}
+
+// lame makes an MP3, without tags, of what arguments split at spaces name, by the LAME of the layer: another version packs
+// in another way.
+func lame(t testing.TB, stdin []byte, args string) []byte {
+	t.Helper()
+	dir := os.Getenv("LAYER_DIR")
+	if dir == "" {
+		t.Fatal("LAYER_DIR is not set: run these tests by `make test`, which builds the ffmpeg layer and sets it")
+	}
+	out, err := runProgram(filepath.Join(dir, "bin", "ffmpeg"), stdin, append(strings.Fields(args), "-c:a", "libmp3lame", "-write_xing", "0", "-id3v2_version", "0", "-f", "mp3", "pipe:")...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
 }
 
 func ffmpeg(t testing.TB, stdin []byte, args ...string) []byte {

@@ -3,6 +3,7 @@ package mp3_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"testing"
 
 	"mp3converter/shared/mp3"
@@ -37,14 +38,19 @@ func TestVBRIsPackedAsLAMEPackedIt(t *testing.T) {
 	t.Parallel()
 	// Sound that dies away, is silent, and comes back.
 	const pulses = "-f lavfi -i aevalsrc=0.4*sin(2*PI*440*t)*exp(-9*mod(t\\,4))+0.3*random(0)*lt(mod(t\\,4)\\,1)|0.03*random(1)*exp(-5*t):d=6:s=44100 "
-	for name, args := range map[string]string{
-		"V0": sound + "-q:a 0", "V2": sound + "-q:a 2", "V4 mono": sound + "-q:a 4 -ac 1", "V5 at 48 kHz": sound + "-q:a 5 -ar 48000",
-		"V9": sound + "-q:a 9", "V2 MPEG-2": sound + "-q:a 2 -ar 24000", "V6 MPEG-2.5": sound + "-q:a 6 -ar 8000",
-		"V2 with silence": pulses + "-q:a 2", "V7 with silence, mono MPEG-2": pulses + "-q:a 7 -ac 1 -ar 16000",
+	for name, tc := range map[string]struct {
+		source                  string
+		quality, rate, channels int
+	}{
+		"V0": {sound, 0, 44100, 2}, "V2": {sound, 2, 44100, 2}, "V4 mono": {sound, 4, 44100, 1}, "V5 at 48 kHz": {sound, 5, 48000, 2},
+		"V9": {sound, 9, 44100, 2}, "V2 MPEG-2": {sound, 2, 24000, 2}, "V6 MPEG-2.5": {sound, 6, 8000, 2},
+		"V2 with silence": {pulses, 2, 44100, 2}, "V7 with silence, mono MPEG-2": {pulses, 7, 16000, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			frames := split(t, clip(t, "a.mp3", args+" -c:a libmp3lame -id3v2_version 0"))[1:]
+			form := fmt.Sprintf("-ar %d -ac %d", tc.rate, tc.channels)
+			pcm := clip(t, "a.f32", tc.source+form+" -c:a pcm_f32le -f f32le")
+			frames := split(t, lame(t, pcm, fmt.Sprintf("-f f32le %s -i pipe: -q:a %d", form, tc.quality)))
 			got := repacked(t, frames)
 			if len(got) != len(frames) {
 				t.Fatalf("%d frames, want %d", len(got), len(frames))

@@ -113,7 +113,7 @@ func setState(p *person, state string) {
 	}
 }
 
-func TestTheSameConversionUnderItsDefaultsIsTheSame(t *testing.T) {
+func TestTheDefaultQualityAskedForIsAnotherConversion(t *testing.T) {
 	t.Parallel()
 	p := newSignedIn(t)
 	video := p.video("a.mp4", "x")
@@ -121,8 +121,8 @@ func TestTheSameConversionUnderItsDefaultsIsTheSame(t *testing.T) {
 	p.run("convert", video).want(t, 130)
 	p.onPause = nil
 	p.run("convert", "--quality", "2", video).want(t, 0)
-	if p.svc.count("POST /upload") != 1 {
-		t.Error("quality 2, which is the default, was taken for another conversion")
+	if p.svc.count("POST /upload") != 2 {
+		t.Error("quality 2 was taken for the default, which leaves MP3 tracks as they are")
 	}
 }
 
