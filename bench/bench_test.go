@@ -30,6 +30,9 @@ func setting(t *testing.T, name string) string {
 	return value
 }
 
+// metadata is more than the file system itself may write for a process, as when it notes that a program was read.
+const metadata = 64 << 10
+
 func TestBothWaysConvertAndAreMeasured(t *testing.T) {
 	t.Parallel()
 	b := &bench{
@@ -62,7 +65,7 @@ func TestBothWaysConvertAndAreMeasured(t *testing.T) {
 			f.Uploaded != f.OutBytes || f.OutBytes < 50_000 {
 			t.Errorf("%s: %+v", w.name, f)
 		}
-		if toDisk := w.name == "naive"; toDisk != (f.Tmp > 0) {
+		if toDisk := w.name == "naive"; toDisk != (f.Tmp > metadata) {
 			t.Errorf("%s wrote %.0f bytes to disk", w.name, f.Tmp)
 		}
 		seconds, err := b.tools.excerpt(t.Context(), r.mp3, about.Seconds)
@@ -88,7 +91,7 @@ func TestBothWaysConvertAndAreMeasured(t *testing.T) {
 		t.Fatalf("saved %+v, %v", saved, err)
 	}
 	for _, c := range saved.Cases {
-		if c.Ours.Wall <= 0 || c.Ours.Tmp > 0 || c.Ours.OutBytes != c.Naive.OutBytes || c.Ratio.Wall == nil {
+		if c.Ours.Wall <= 0 || c.Ours.Tmp > metadata || c.Ours.OutBytes != c.Naive.OutBytes || c.Ratio.Wall == nil {
 			t.Errorf("%s: %+v", c.Name, c)
 		}
 	}
