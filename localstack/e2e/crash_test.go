@@ -122,7 +122,7 @@ func minutes(t *testing.T, n int) string {
 // It runs before the parallel tests, so that the one convert process at work is the one to kill.
 func TestAFunctionKilledInMidConversionAndRetriedEndsReadyWithOneEmail(t *testing.T) {
 	p := newPerson(t)
-	id := p.upload(t, minutes(t, 10), nil)
+	id := p.upload(t, minutes(t, 10), map[string]any{"normalize": true}) // which takes longest
 	eventually(t, "the conversion to be under way", func() bool {
 		f := p.get(t, id)
 		if f.State == "ready" || f.State == "failed" {
