@@ -44,6 +44,7 @@ struct pool {
     struct slot *slot;
     long decoded, encoded, joined; /* segments so far; slot n % slots holds segment n */
     int decoding, joining, ended, failed;
+    int reservoir;            /* after the segments joined so far, in bits; -1 before the first */
 
     /* the segment being decoded */
     long fill;                /* samples in its slot */
@@ -196,6 +197,7 @@ static void do_join(struct pool *p)
     pthread_mutex_lock(&p->lock);
     p->joining = 0;
     p->joined++;
+    p->reservoir = segment_joiner_reservoir(p->joiner);
     p->failed |= ret != 0;
     p->join_cpu += cpu_now() - began;
 }
@@ -225,12 +227,13 @@ static void do_encode(struct pool *p, segment_encoder *e)
 {
     struct slot *s = slot_of(p, p->encoded++);
     segment_sound sound = sound_of(s);
+    int hint = p->reservoir;
     double began = cpu_now();
     int ret;
 
     s->state = ENCODING;
     pthread_mutex_unlock(&p->lock);
-    ret = segment_encode(e, &sound, s->first, s->count, s->coded);
+    ret = segment_encode(e, &sound, s->first, s->count, hint, s->coded);
     if (ret)
         wire_failure("memory", "segment at frame %ld cannot be encoded", s->first);
     pthread_mutex_lock(&p->lock);
@@ -343,6 +346,7 @@ int pool_encode(struct track *t, const struct command *c)
     p->workers = c->workers < 1 ? 1 : c->workers > MAX_WORKERS ? MAX_WORKERS : c->workers;
     p->slots = p->workers + 2; /* one being decoded, one being joined */
     p->total = -1;
+    p->reservoir = -1;
     pthread_mutex_init(&p->lock, NULL);
     pthread_cond_init(&p->changed, NULL);
     p->lame = configure(c);

@@ -25,6 +25,10 @@ typedef struct {
 int     lame_analyse_frame(lame_internal_flags * gfc, sample_t const *inbuf_l,
                            sample_t const *inbuf_r, frame_analysis_t * fa);
 
+/* Of a frame's analysis only how it moves ATH->adjust_factor and adjust_limit, which remember longest. */
+void    lame_follow_loudness(lame_internal_flags * gfc,
+                             sample_t const *inbuf_l, sample_t const *inbuf_r);
+
 void    lame_pad_frame(lame_internal_flags * gfc);
 
 /* What VBR_new_quantise did, and what VBR_new_reserve needs of it. */
@@ -44,6 +48,22 @@ void    VBR_new_quantise(lame_internal_flags * gfc, const FLOAT pe[2][2],
                          const III_psy_ratio ratio[2][2], vbr_frame_t * vf);
 /* Choose the bitrate for a quantised frame and book its bits. */
 void    VBR_new_reserve(lame_internal_flags * gfc, vbr_frame_t const *vf);
+
+/* What CBR_quantise was granted for a granule, and what it did with it. */
+typedef struct {
+    int     targ_bits[2][2];     /* by granule and channel */
+    int     nearly_full[2];      /* the reservoir was, so that there was no need to save */
+    int     used_bits[2];
+} cbr_frame_t;
+
+/*
+ * What the reservoir, as it is, grants a granule (targ_bits and nearly_full of
+ * cf), in the stereo mode of ov_enc. mean_bits is from ResvFrameBegin.
+ */
+void    CBR_limits(lame_internal_flags * gfc, const FLOAT pe[2][2], const FLOAT ms_ener_ratio[2],
+                   int mean_bits, int gr, cbr_frame_t * cf);
+void    CBR_quantise(lame_internal_flags * gfc, const FLOAT pe[2][2], const FLOAT ms_ener_ratio[2],
+                     const III_psy_ratio ratio[2][2], cbr_frame_t * cf);
 
 /*
  * The frame's header and side information as they are, but for bitrate,

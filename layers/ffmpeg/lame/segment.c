@@ -22,11 +22,21 @@
 #include "segment.h"
 
 /* Frames between two memories of the analysis that a segment keeps for the joiner to start from. */
-#define SNAPSHOT_EVERY 16
+#define SNAPSHOT_EVERY 32
+
+/* Frames at the start of a segment at which the joiner may find its analysis to be the true one. */
+#define MEETING 16
 
 /* Analysis of VBR looks back two frames and a bit; CBR also weighs a frame against the nine before it
- * and the nine after. The rest is for the slow part: how much the threshold of hearing was lowered. */
-#define WARMUP 24
+ * and the nine after. */
+#define WARMUP_VBR 4
+#define WARMUP_CBR 23
+
+/* The slow part is how much the threshold of hearing was lowered: it sinks by at most 7.5 % a frame, to 0.000625. */
+#define LOUDNESS_WARMUP 96
+
+/* Frames of a segment whose analysis is kept, as it is likely that the joiner must quantise them again. */
+#define KEEP 96
 
 /* All that analysis remembers from one frame to the next. */
 typedef struct {
@@ -39,18 +49,27 @@ typedef struct {
     int     begun;
 } memory_t;
 
-/* What quantisation of CBR remembers. In VBR only the reservoir matters. */
+/* What analysis found out about a frame, for quantisation. */
 typedef struct {
-    int     resv_size;
-    int     old_value[2], current_step[2]; /* where the search for a step size starts, by channel */
-} quantiser_t;
+    FLOAT   xr[2][2][576];
+    int     block_type[2][2];
+    III_psy_ratio masking[2][2];
+    FLOAT   adjust_factor;
+} analysis_t;
+
+/* What quantisation of CBR remembers beside the reservoir: where the search for a step size starts, by channel. */
+typedef struct {
+    int     old_value[2], current_step[2];
+} search_t;
 
 typedef struct {
-    uint64_t memory;     /* digest of the analysis' memory before the frame */
-    quantiser_t before, after;
+    uint64_t memory;     /* digest of the analysis' memory before the frame, if has_digest() */
+    search_t before, after;
     int     searched[2]; /* the channel was not silent: the search was used */
-    vbr_frame_t vbr;
-    FLOAT   pe[2][2];
+    vbr_frame_t vbr;     /* of these two the one that applies */
+    cbr_frame_t cbr;
+    FLOAT   pe[2][2], ms_ener_ratio[2];
+    int     kept;        /* its analysis is in `kept` at this place; -1: it is not */
     size_t  coded;       /* where the frame is in the segment's bytes */
     int     main_bits;
     int     mode_ext;
@@ -64,6 +83,8 @@ struct segment {
     size_t  size, capacity;
     memory_t *memories;  /* before each SNAPSHOT_EVERY-th frame */
     long    memories_room;
+    analysis_t *kept;    /* room for KEEP */
+    int     kept_count;
     memory_t last;       /* after the last */
     uint64_t last_digest;
 };
@@ -79,9 +100,10 @@ struct segment_joiner {
     segment_write write;
     void   *opaque;
     long    next;        /* the frame to be joined next */
-    uint64_t memory;     /* digest of the true memory before it */
     long    analysed;    /* gfc itself has the true memory before this frame; -1: of none that is of use */
-    memory_t last;       /* the true memory before `next`, if the last frame of the segment before was adopted */
+    int     met;         /* the segment's analysis has had the true memory, and so has it ever after */
+    memory_t last;       /* the true memory after the segment before, if it had met */
+    uint64_t last_digest;
     int     has_last;
     unsigned char *out;
     segment_stats stats;
@@ -221,15 +243,61 @@ digest(lame_internal_flags const *gfc)
     return d;
 }
 
+/*
+ * Where the joiner looks whether a segment's memory is the true one. It usually is at once; and once it is, it stays
+ * so, as analysis depends on nothing but its memory and the sound.
+ */
+static int
+has_digest(long index)
+{
+    return index < MEETING || index % SNAPSHOT_EVERY == 0;
+}
+
 static void
-quantiser(lame_internal_flags const *gfc, quantiser_t * q)
+search_starts(lame_internal_flags const *gfc, search_t * q)
 {
     int     ch;
-    q->resv_size = gfc->sv_enc.ResvSize;
     for (ch = 0; ch < 2; ch++) {
         q->old_value[ch] = gfc->sv_qnt.OldValue[ch];
         q->current_step[ch] = gfc->sv_qnt.CurrentStep[ch];
     }
+}
+
+static void
+save_analysis(lame_internal_flags const *gfc, frame_analysis_t const *fa, analysis_t * a)
+{
+    int     gr, ch;
+    for (gr = 0; gr < gfc->cfg.mode_gr; gr++) {
+        for (ch = 0; ch < gfc->cfg.channels_out; ch++) {
+            gr_info const *const gi = &gfc->l3_side.tt[gr][ch];
+            memcpy(a->xr[gr][ch], gi->xr, sizeof gi->xr);
+            a->block_type[gr][ch] = gi->block_type;
+            a->masking[gr][ch] = fa->masking[gr][ch];
+        }
+    }
+    a->adjust_factor = gfc->ATH->adjust_factor;
+}
+
+/* The rest of it is in the frame. */
+static void
+load_analysis(lame_internal_flags * gfc, analysis_t const *a, frame_t const *f, frame_analysis_t * fa)
+{
+    int     gr, ch;
+    fa->masking = fa->masking_LR;
+    for (gr = 0; gr < gfc->cfg.mode_gr; gr++) {
+        for (ch = 0; ch < gfc->cfg.channels_out; ch++) {
+            gr_info *const gi = &gfc->l3_side.tt[gr][ch];
+            memcpy(gi->xr, a->xr[gr][ch], sizeof gi->xr);
+            gi->block_type = a->block_type[gr][ch];
+            gi->mixed_block_flag = 0;
+            fa->masking[gr][ch] = a->masking[gr][ch];
+        }
+    }
+    memcpy(fa->pe_LR, f->pe, sizeof fa->pe_LR);
+    fa->pe = fa->pe_LR;
+    memcpy(fa->ms_ener_ratio, f->ms_ener_ratio, sizeof fa->ms_ener_ratio);
+    gfc->ov_enc.mode_ext = f->mode_ext;
+    gfc->ATH->adjust_factor = a->adjust_factor;
 }
 
 static int
@@ -284,7 +352,7 @@ long
 segment_warmup(lame_global_flags const *gfp)
 {
     (void) gfp;
-    return WARMUP;
+    return LOUDNESS_WARMUP;
 }
 
 /* As lame_encode_flush counts. */
@@ -316,6 +384,7 @@ segment_free(segment * s)
     free(s->frames);
     free(s->bytes);
     free(s->memories);
+    free(s->kept);
     free(s);
 }
 
@@ -337,7 +406,9 @@ make_room(segment * s, long count)
         s->memories = p;
         s->memories_room = memories;
     }
-    return 0;
+    if (s->kept == NULL)
+        s->kept = malloc(KEEP * sizeof *s->kept);
+    return s->kept == NULL ? -1 : 0;
 }
 
 static unsigned char *
@@ -404,6 +475,13 @@ analyse(lame_internal_flags * gfc, segment_sound const *sound, long frame, frame
     return 0;
 }
 
+static void
+follow(lame_internal_flags * gfc, segment_sound const *sound, long frame)
+{
+    long const at = (frame - sound->first) * frame_samples(&gfc->cfg);
+    lame_follow_loudness(gfc, sound->channel[0] + at, sound->channel[gfc->cfg.channels_out - 1] + at);
+}
+
 /* Padding follows a fixed rhythm in CBR: where it is before a frame. */
 static void
 set_padding(lame_internal_flags * gfc, long frame)
@@ -415,22 +493,25 @@ set_padding(lame_internal_flags * gfc, long frame)
 
 /*
  * The reservoir that a segment in the middle starts with: a guess, as the true one is not known. It is usually
- * nearly full, and the nearer the guess, the sooner both agree.
+ * nearly full; that of CBR may stay empty for minutes, though, where the sound wants more bits than it gets. The nearer
+ * the guess, the sooner both agree.
  */
 static void
-guess_reservoir(lame_internal_flags * gfc)
+guess_reservoir(lame_internal_flags * gfc, int hint)
 {
-    int const percent = is_vbr(&gfc->cfg) ? 90 : 95; /* tried: these need the fewest frames again */
-    int     mean_bits;
+    int     guess, mean_bits;
 
     if (is_vbr(&gfc->cfg))
         gfc->ov_enc.bitrate_index = gfc->cfg.vbr_max_bitrate_index;
     (void) ResvFrameBegin(gfc, &mean_bits);
-    gfc->sv_enc.ResvSize = gfc->sv_enc.ResvMax * percent / 100 / 8 * 8;
+    guess = gfc->sv_enc.ResvMax * 9 / 10; /* tried: this needs the fewest frames again */
+    if (hint >= 0 && hint < guess && !is_vbr(&gfc->cfg))
+        guess = hint;
+    gfc->sv_enc.ResvSize = guess / 8 * 8;
 }
 
 static void
-quantise(lame_internal_flags * gfc, frame_analysis_t * fa, vbr_frame_t * vbr)
+quantise(lame_internal_flags * gfc, frame_analysis_t * fa, vbr_frame_t * vbr, cbr_frame_t * cbr)
 {
     const FLOAT (*const pe)[2] = (const FLOAT (*)[2]) fa->pe;
     const III_psy_ratio (*const masking)[2] = (const III_psy_ratio (*)[2]) fa->masking;
@@ -439,7 +520,7 @@ quantise(lame_internal_flags * gfc, frame_analysis_t * fa, vbr_frame_t * vbr)
         VBR_new_reserve(gfc, vbr);
     }
     else
-        CBR_iteration_loop(gfc, pe, fa->ms_ener_ratio, masking);
+        CBR_quantise(gfc, pe, fa->ms_ener_ratio, masking, cbr);
 }
 
 static int
@@ -451,19 +532,24 @@ encode_frame(segment_encoder * e, segment_sound const *sound, long frame, segmen
     unsigned char side[MAX_HEADER_LEN], *coded;
     size_t  size;
 
-    f->memory = digest(gfc);
+    if (has_digest(frame - s->first))
+        f->memory = digest(gfc);
     if ((frame - s->first) % SNAPSHOT_EVERY == 0)
         save_memory(gfc, &s->memories[(frame - s->first) / SNAPSHOT_EVERY]);
     lame_pad_frame(gfc);
     if (analyse(gfc, sound, frame, &fa) != 0)
         return -1;
     memcpy(f->pe, fa.pe, sizeof f->pe);
+    memcpy(f->ms_ener_ratio, fa.ms_ener_ratio, sizeof f->ms_ener_ratio);
     f->mode_ext = gfc->ov_enc.mode_ext;
-    quantiser(gfc, &f->before);
+    if (s->kept_count < KEEP) /* quantisation changes what it is given */
+        save_analysis(gfc, &fa, &s->kept[s->kept_count]);
+    search_starts(gfc, &f->before);
     gfc->searched[0] = gfc->searched[1] = 0;
-    quantise(gfc, &fa, &f->vbr);
-    quantiser(gfc, &f->after);
+    quantise(gfc, &fa, &f->vbr, &f->cbr);
+    search_starts(gfc, &f->after);
     memcpy(f->searched, gfc->searched, sizeof f->searched);
+    f->kept = s->kept_count < KEEP && (is_vbr(&gfc->cfg) ? f->vbr.limited : frame - s->first < KEEP) ? s->kept_count++ : -1;
     f->main_bits = code_frame(gfc, side, e->scratch);
 
     size = (f->main_bits + 7) / 8;
@@ -477,25 +563,29 @@ encode_frame(segment_encoder * e, segment_sound const *sound, long frame, segmen
 }
 
 int
-segment_encode(segment_encoder * e, segment_sound const *sound, long first, long count, segment * s)
+segment_encode(segment_encoder * e, segment_sound const *sound, long first, long count, int hint, segment * s)
 {
     lame_internal_flags *const gfc = e->gfc;
     frame_analysis_t fa;
+    long const warmup = is_vbr(&gfc->cfg) ? WARMUP_VBR : WARMUP_CBR;
     long    frame;
 
     reset(gfc, e->pristine);
-    gfc->lame_encode_frame_init = sound->first > 0;
     s->first = first;
     s->count = count;
     s->size = 0;
+    s->kept_count = 0;
     if (make_room(s, count) != 0)
         return -1;
-    for (frame = sound->first; frame < first; frame++)
+    for (frame = sound->first; frame < first - warmup; frame++)
+        follow(gfc, sound, frame);
+    gfc->lame_encode_frame_init = frame > 0;
+    for (; frame < first; frame++)
         if (analyse(gfc, sound, frame, &fa) != 0)
             return -1;
     set_padding(gfc, first);
     if (first > 0)
-        guess_reservoir(gfc);
+        guess_reservoir(gfc, hint);
     for (; frame < first + count; frame++)
         if (encode_frame(e, sound, frame, s) != 0)
             return -1;
@@ -520,7 +610,6 @@ segment_joiner_new(lame_global_flags * gfp, segment_write write, void *opaque)
         segment_joiner_free(j);
         return NULL;
     }
-    j->memory = digest(j->gfc);
     return j;
 }
 
@@ -569,19 +658,33 @@ same_vbr(segment_joiner * j, frame_t const *f, vbr_frame_t * now)
     return 1;
 }
 
+/* The same for CBR. A granule is granted bits by what is left after the one before. */
 static int
-same_cbr(segment_joiner const *j, frame_t const *f)
+same_cbr(segment_joiner * j, frame_t const *f)
 {
-    quantiser_t q;
-    int     ch;
+    lame_internal_flags *const gfc = j->gfc;
+    SessionConfig_t const *const cfg = &gfc->cfg;
+    int const resv_size = gfc->sv_enc.ResvSize;
+    cbr_frame_t now;
+    search_t q;
+    int     gr, ch, mean_bits, same = 1;
 
-    quantiser(j->gfc, &q);
-    if (q.resv_size != f->before.resv_size)
-        return 0;
+    gfc->ov_enc.mode_ext = f->mode_ext;
+    (void) ResvFrameBegin(gfc, &mean_bits);
+    for (gr = 0; gr < cfg->mode_gr; gr++) {
+        CBR_limits(gfc, f->pe, f->ms_ener_ratio, mean_bits, gr, &now);
+        same &= now.nearly_full[gr] == f->cbr.nearly_full[gr];
+        for (ch = 0; ch < cfg->channels_out; ch++)
+            same &= now.targ_bits[gr][ch] == f->cbr.targ_bits[gr][ch];
+        gfc->sv_enc.ResvSize -= f->cbr.used_bits[gr];
+    }
+    gfc->sv_enc.ResvSize = resv_size;
+
+    search_starts(gfc, &q);
     for (ch = 0; ch < 2; ch++)
-        if (f->searched[ch] && (q.old_value[ch] != f->before.old_value[ch] || q.current_step[ch] != f->before.current_step[ch]))
-            return 0;
-    return 1;
+        if (f->searched[ch])
+            same &= q.old_value[ch] == f->before.old_value[ch] && q.current_step[ch] == f->before.current_step[ch];
+    return same;
 }
 
 static int
@@ -624,6 +727,15 @@ adopt(segment_joiner * j, segment const *s, frame_t const *f, vbr_frame_t const 
     return write_out(j);
 }
 
+/* Has the segment's analysis the true memory before this frame? */
+static int
+meets(segment_joiner * j, segment const *s, long index)
+{
+    if (!j->met && has_digest(index))
+        j->met = s->frames[index].memory == (j->has_last ? j->last_digest : digest(j->gfc));
+    return j->met;
+}
+
 /* Bring the joiner's own analysis to just before the frame. */
 static int
 catch_up(segment_joiner * j, segment const *s, segment_sound const *sound, long index)
@@ -634,14 +746,15 @@ catch_up(segment_joiner * j, segment const *s, segment_sound const *sound, long 
 
     if (j->analysed == frame)
         return 0;
-    if (s->frames[index].memory == j->memory) {
+    if (j->met) {
+        /* Where it began it may not have been true yet; but it leads to what is true here. */
         from = index / SNAPSHOT_EVERY * SNAPSHOT_EVERY;
         if (j->analysed < s->first + from || j->analysed > frame) {
             load_memory(j->gfc, &s->memories[from / SNAPSHOT_EVERY]);
             j->analysed = s->first + from;
         }
     }
-    else if (index == 0 && j->has_last) {
+    else if (j->has_last) {
         load_memory(j->gfc, &j->last);
         j->analysed = frame;
     }
@@ -658,15 +771,22 @@ static int
 encode_again(segment_joiner * j, segment const *s, segment_sound const *sound, long index)
 {
     lame_internal_flags *const gfc = j->gfc;
+    frame_t const *const f = &s->frames[index];
     frame_analysis_t fa;
     vbr_frame_t vbr;
+    cbr_frame_t cbr;
 
-    if (catch_up(j, s, sound, index) != 0 || analyse(gfc, sound, j->next, &fa) != 0)
-        return -1;
-    j->analysed = j->next + 1;
-    quantise(gfc, &fa, &vbr);
+    if (j->met && f->kept >= 0) {
+        load_analysis(gfc, &s->kept[f->kept], f, &fa);
+        j->analysed = -1;
+    }
+    else {
+        if (catch_up(j, s, sound, index) != 0 || analyse(gfc, sound, j->next, &fa) != 0)
+            return -1;
+        j->analysed = j->next + 1;
+    }
+    quantise(gfc, &fa, &vbr, &cbr);
     (void) format_bitstream(gfc);
-    j->memory = digest(gfc);
     j->stats.requantised++;
     return write_out(j);
 }
@@ -675,29 +795,35 @@ int
 segment_join(segment_joiner * j, segment const *s, segment_sound const *sound)
 {
     long    index;
-    int     adopted = 0;
 
     if (s->first != j->next)
         return -1;
+    j->met = 0;
     for (index = 0; index < s->count; index++, j->next++, j->stats.frames++) {
         frame_t const *const f = &s->frames[index];
         vbr_frame_t now;
-        int     ret;
+        int     same, ret;
 
         lame_pad_frame(j->gfc);
-        adopted = f->memory == j->memory && (is_vbr(&j->gfc->cfg) ? same_vbr(j, f, &now) : same_cbr(j, f));
-        ret = adopted ? adopt(j, s, f, &now) : encode_again(j, s, sound, index);
+        same = meets(j, s, index) && (is_vbr(&j->gfc->cfg) ? same_vbr(j, f, &now) : same_cbr(j, f));
+        ret = same ? adopt(j, s, f, &now) : encode_again(j, s, sound, index);
         if (ret != 0)
             return ret;
-        if (adopted)
-            j->memory = index + 1 < s->count ? f[1].memory : s->last_digest;
+        j->has_last = 0;
     }
-    j->has_last = adopted;
-    if (adopted) {
+    if (j->met) {
         j->last = s->last;
+        j->last_digest = s->last_digest;
+        j->has_last = 1;
         j->analysed = -1;
     }
     return 0;
+}
+
+int
+segment_joiner_reservoir(segment_joiner const *j)
+{
+    return j->gfc->sv_enc.ResvSize;
 }
 
 int

@@ -62,9 +62,11 @@ segment_encoder *segment_encoder_new(lame_global_flags *gfp);
 void    segment_encoder_free(segment_encoder *);
 /*
  * Encode frames first to first + count - 1 into s, whatever was in it. The sound must begin
- * segment_warmup frames before first, or at frame 0. 0, or -1 without memory.
+ * segment_warmup frames before first, or at frame 0. hint is a reservoir that the serial encoder had
+ * some time before, in bits, or -1: the better it fits, the fewer frames will have to be encoded again.
+ * 0, or -1 without memory.
  */
-int     segment_encode(segment_encoder *, segment_sound const *, long first, long count, segment *s);
+int     segment_encode(segment_encoder *, segment_sound const *, long first, long count, int hint, segment *s);
 
 /* Takes bytes of the MP3, in order; not whole frames. Non-zero ends the joining. */
 typedef int (*segment_write) (void *opaque, unsigned char const *data, size_t size);
@@ -73,6 +75,8 @@ segment_joiner *segment_joiner_new(lame_global_flags *gfp, segment_write write, 
 void    segment_joiner_free(segment_joiner *);
 /* Join the next segment; the sound is the one it was encoded from. 0, or what write returned, or -1. */
 int     segment_join(segment_joiner *, segment const *, segment_sound const *);
+/* The bits in the reservoir after what has been joined. */
+int     segment_joiner_reservoir(segment_joiner const *);
 /* Write what is left. */
 int     segment_finish(segment_joiner *);
 
