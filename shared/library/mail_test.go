@@ -158,15 +158,14 @@ func TestAMailSentByASlowSenderIsNotSentAgainByTheNext(t *testing.T) {
 
 func TestASenderGivesBackOnlyItsOwnRight(t *testing.T) {
 	t.Parallel()
-	ctx := t.Context()
 	for name, release := range map[string]func(w world, mine library.File) error{
 		"when its right had run out": func(w world, mine library.File) error {
 			w.clock.pass(time.Minute + time.Millisecond)
 			w.claimMail(t, mine.ID)
-			return w.ReleaseMail(ctx, mine)
+			return w.ReleaseMail(t.Context(), mine)
 		},
 		"when the answer was lost and another was quick": func(w world, mine library.File) error {
-			return w.losing(1, func() { w.claimMail(t, mine.ID) }).ReleaseMail(ctx, mine)
+			return w.losing(1, func() { w.claimMail(t, mine.ID) }).ReleaseMail(t.Context(), mine)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -174,7 +173,7 @@ func TestASenderGivesBackOnlyItsOwnRight(t *testing.T) {
 			w := newWorld()
 			id := w.ready(t).ID
 			wantErr(t, release(w, w.claimMail(t, id)), library.ErrConflict)
-			_, err := w.ClaimMail(ctx, id, library.Ready)
+			_, err := w.ClaimMail(t.Context(), id, library.Ready)
 			wantErr(t, err, library.ErrConflict)
 		})
 	}
