@@ -9,6 +9,7 @@ import (
 
 	"mp3converter/bench/internal/inputs"
 	"mp3converter/bench/internal/report"
+	"mp3converter/shared/mediatest"
 )
 
 // TestMain lets this program take the roles that the benchmark starts it in.
@@ -20,16 +21,6 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// setting returns an environment variable that names a part of the build; nothing can be measured without.
-func setting(t *testing.T, name string) string {
-	t.Helper()
-	value := os.Getenv(name)
-	if value == "" {
-		t.Fatalf("%s is not set: run `make test`, which sets it", name)
-	}
-	return value
-}
-
 // accessTimes is more than a program is counted for that writes nothing: where a file system has no journal, the note
 // of when a file was last read, which the kernel makes about once a day, counts as a page that the reader wrote. A
 // conversion reads two programs, the video, and a few files of the system's.
@@ -39,7 +30,7 @@ func TestBothWaysConvertAndAreMeasured(t *testing.T) {
 	t.Parallel()
 	b := &bench{
 		inputs: t.TempDir(), report: &report.Run{Prices: report.ListPrices()},
-		tools: tools{naive: setting(t, "MEDIA_FFMPEG"), ours: filepath.Join(setting(t, "LAYER_DIR"), "bin", "ffmpeg")},
+		tools: tools{naive: mediatest.FFmpeg(t), ours: mediatest.LayerFFmpeg(t)},
 	}
 	var err error
 	if b.self, err = os.Executable(); err != nil {
