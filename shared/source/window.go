@@ -84,10 +84,13 @@ func (w *window) end() int64 {
 }
 
 // advance gives up what lies well behind a reader's position, except where bytes are still on their way, and has more
-// fetched for it.
+// fetched for it. Where there is room for all it gives up nothing: what is wanted may be in any order.
 func (w *window) advance(e *Extents, position int64) {
 	w.position = max(w.position, position)
 	low := min(w.position-int64(len(w.ring))/8, w.end())
+	if e.size <= int64(len(w.ring)) {
+		low = w.low
+	}
 	done := 0
 	for ; done < len(w.blocks); done++ {
 		b := w.blocks[done]
