@@ -77,9 +77,10 @@ type engineEnd struct {
 	DecodeCPU                         float64 `json:"decode_cpu"`
 	EncodeCPU                         float64 `json:"encode_cpu"`
 	JoinCPU                           float64 `json:"join_cpu"`
-	BadPackets                        int64   `json:"bad_packets"`
-	DecodedFrames                     int64   `json:"decoded_frames"`
-	EndedEarly                        bool    `json:"ended_early"`
+	First, Span, Lost                 float64
+	BadPackets                        int64 `json:"bad_packets"`
+	DecodedFrames                     int64 `json:"decoded_frames"`
+	EndedEarly                        bool  `json:"ended_early"`
 	Encrypted, Copied, Measured       bool
 }
 

@@ -66,8 +66,9 @@ type report struct {
 	Skip, Discard int
 	LeftOut       int `json:"left_out"`
 	Edited        int64
-	// First is the time of the track's first packet.
-	First seconds
+	// First is the time of the track's first packet, and Span the time from there to the end of its last; Lost is how much
+	// of that was in packets that could not be decoded.
+	First, Span, Lost seconds
 	// In seconds.
 	DecodeCPU float64 `json:"decode_cpu"`
 	EncodeCPU float64 `json:"encode_cpu"`

@@ -244,14 +244,14 @@ func (c *conversion) check(pl *plan, ch *child, t *task, made mp3.Result) (Resul
 		return Result{}, tooLong(length, c.engine.limits.MaxDuration)
 	}
 	expected := pl.length - pl.late(time.Duration(t.report.First))
-	missing := expected - length
+	missing := pl.missing(t.report, length)
 	said := func() error { return fmt.Errorf("%s missing: %s", missing, ch.words.String()) }
 	switch {
 	case t.report.BadPackets > 0 && t.report.Encrypted: // a few packets may decode, to noise
 		return Result{}, encrypted(said())
 	case t.report.BadPackets > 0 && pl.declared && missing > expected/2:
 		return Result{}, fail(CodeCorrupt, said(), "Most of the sound in the file is damaged: only %s of %s can be read.", inWords(length), inWords(expected))
-	case early && missing > shortage, pl.declared && missing > max(silentShortage, expected/10):
+	case early && !pl.guessed && missing > shortage, pl.declared && missing > max(silentShortage, expected/10):
 		return Result{}, fail(CodeCorrupt, said(),
 			"The file ends early: only %s of %s of sound are there, so it is damaged or was not uploaded completely.", inWords(length), inWords(expected))
 	}
