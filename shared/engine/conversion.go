@@ -152,7 +152,9 @@ func (c *conversion) measure(ctx context.Context) (string, error) {
 			}
 			return pl.command("measure"), nil
 		},
-		progress: func(samples int64) error { return c.made(pl, samples, int(pl.track.SampleRate)) },
+		progress: func(samples int64) error { // what comes before the start is decoded, and counted, too
+			return c.made(pl, playing(samples, int(pl.track.SampleRate))-(pl.start-pl.skipped))
+		},
 	}
 	c.began = time.Now()
 	if err := c.run(ctx, c.input(), ch, t); err != nil {
@@ -168,11 +170,15 @@ func (c *conversion) measure(ctx context.Context) (string, error) {
 	return l.gain(), nil
 }
 
-// made takes note of how much sound there is, and stops what is longer than it said it would be.
-func (c *conversion) made(pl *plan, samples int64, rate int) error {
-	made := time.Duration(float64(samples) / float64(max(rate, 1)) * float64(time.Second))
+// playing is how long samples play.
+func playing(samples int64, rate int) time.Duration {
+	return time.Duration(float64(samples) / float64(max(rate, 1)) * float64(time.Second))
+}
+
+// made takes note of how much sound of the part asked for there is, and stops what is longer than it said it would be.
+func (c *conversion) made(pl *plan, made time.Duration) error {
 	limit := c.engine.limits.MaxDuration
-	if made-pl.start > limit+2*time.Second { // the encoder's own delay and padding are in it
+	if made > limit+2*time.Second { // the encoder's own delay and padding are in it
 		return fail(CodeTooLong, nil, "The sound is longer than the %s that are allowed.", inWords(limit))
 	}
 	if pl.length > 0 {
@@ -204,7 +210,7 @@ func (c *conversion) make(ctx context.Context, gain string, copyFrames bool) (Re
 		picture:  func(data []byte) { w.tag.Picture = data },
 		mp3:      w.frames,
 		packets:  w.packets,
-		progress: func(samples int64) error { return c.made(pl, samples, w.rate()) },
+		progress: func(samples int64) error { return c.made(pl, playing(samples, w.rate())) },
 	}
 	c.began = time.Now()
 	err := c.run(ctx, c.input(), ch, t)
@@ -239,7 +245,7 @@ func (c *conversion) check(pl *plan, ch *child, t *task, made mp3.Result) (Resul
 		}
 		return Result{}, errSilent
 	}
-	length := time.Duration(float64(made.Samples) / float64(made.SampleRate) * float64(time.Second))
+	length := playing(made.Samples, made.SampleRate)
 	if length > c.engine.limits.MaxDuration+time.Second {
 		return Result{}, tooLong(length, c.engine.limits.MaxDuration)
 	}
