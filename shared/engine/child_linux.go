@@ -150,7 +150,8 @@ func (c *child) run(ctx context.Context, args []string) (usage, error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	if err := cmd.Start(); err != nil {
-		return usage{}, fmt.Errorf("start %s: %w", c.path, err)
+		// In words only: that there is no such program must not be taken for there being no such video.
+		return usage{}, fmt.Errorf("start %s: %s", c.path, err.Error())
 	}
 	for _, f := range c.files {
 		_ = f.Close() // the child has its own copy

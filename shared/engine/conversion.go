@@ -230,6 +230,7 @@ func (c *conversion) make(ctx context.Context, gain string, copyFrames bool) (Re
 	if err != nil {
 		return Result{}, c.failed(ctx, ch, t, err)
 	}
+	result.CoverLeftOut = t.pictureDropped || made.PictureLeftOut
 	return result, c.out.finish()
 }
 

@@ -72,7 +72,7 @@ func orDefault[T int64 | time.Duration](value, byDefault T) T {
 
 // Config says how to make an Engine.
 type Config struct {
-	// FFmpeg is the path of the layer's ffmpeg; empty: looked for on PATH.
+	// FFmpeg is the path of the layer's ffmpeg, or its name, to be looked for on PATH; empty: ffmpeg.
 	FFmpeg string
 	Limits Limits
 	// Source bounds the reading of the video.
@@ -100,6 +100,9 @@ func New(ctx context.Context, cfg Config) (*Engine, error) {
 		name = "ffmpeg"
 	}
 	ffmpeg, err := exec.LookPath(name)
+	if err == nil {
+		ffmpeg, err = filepath.Abs(ffmpeg) // a child runs in a folder of its own
+	}
 	if err != nil {
 		return nil, fmt.Errorf("find ffmpeg: %w", err)
 	}
@@ -151,7 +154,9 @@ type Result struct {
 	// Samples is the same, counted per channel at SampleRate.
 	Samples    int64
 	SampleRate int
-	Stats      Stats
+	// CoverLeftOut is true when the video's cover is not in the MP3, as it was too large or no picture that players know.
+	CoverLeftOut bool
+	Stats        Stats
 }
 
 // Stats are the costs of a conversion.
@@ -203,7 +208,7 @@ func (s *Stats) add(r report) {
 // thrown away.
 func (e *Engine) Convert(ctx context.Context, src source.Ranges, dst io.WriterAt, opts audio.Options, progress func(percent int)) (Result, error) {
 	if src.Size() == 0 {
-		return Result{}, fail(CodeEmptyUpload, nil, "The uploaded file is empty.")
+		return Result{}, fail(CodeEmptyUpload, nil, "The file is empty.")
 	}
 	limited, cancel := context.WithTimeoutCause(ctx, e.limits.Wall, errWall)
 	defer cancel()

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -246,6 +247,30 @@ func TestNewRefusesAnFFmpegWithoutTheEngineMode(t *testing.T) {
 		if _, err := engine.New(t.Context(), engine.Config{FFmpeg: ffmpeg}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("New(%s): error %v, want %q in it", ffmpeg, err, want)
 		}
+	}
+}
+
+// Not side by side with other tests, as it changes the folder of them all.
+func TestAnFFmpegWithARelativePath(t *testing.T) { //nolint:paralleltest // see above
+	t.Chdir(ownLayer(t))
+	e := newEngine(t, engine.Config{FFmpeg: "./ffmpeg"})
+	t.Chdir("/")
+	if _, err := convert(t, e, &sourcetest.Object{Data: mp4(t)}, audio.Options{}); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestAnFFmpegThatIsGoneIsNoMissingVideo(t *testing.T) {
+	t.Parallel()
+	bin := ownLayer(t)
+	e := newEngine(t, engine.Config{FFmpeg: filepath.Join(bin, "ffmpeg")})
+	if err := os.Remove(filepath.Join(bin, "ffmpeg")); err != nil {
+		t.Fatal(err)
+	}
+	_, err := convert(t, e, &sourcetest.Object{Data: mp4(t)}, audio.Options{})
+	var f *engine.Failure
+	if err == nil || errors.Is(err, fs.ErrNotExist) || errors.As(err, &f) || !strings.Contains(err.Error(), "start "+bin) {
+		t.Errorf("error %v, want one of starting ffmpeg, worth a retry", err)
 	}
 }
 
