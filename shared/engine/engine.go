@@ -106,9 +106,6 @@ func New(ctx context.Context, cfg Config) (*Engine, error) {
 	if err != nil {
 		return nil, fmt.Errorf("find ffmpeg: %w", err)
 	}
-	if ffmpeg, err = filepath.Abs(ffmpeg); err != nil { // it is started in another directory
-		return nil, fmt.Errorf("find ffmpeg: %w", err)
-	}
 	asking, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	out, err := exec.CommandContext(asking, ffmpeg, "engine").Output() //nolint:gosec // the operator's own path

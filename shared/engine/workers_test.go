@@ -2,8 +2,6 @@ package engine_test
 
 import (
 	"bytes"
-	"os"
-	"path/filepath"
 	"testing"
 
 	"mp3converter/shared/audio"
@@ -37,22 +35,6 @@ func TestTheMostWorkersThereMayBe(t *testing.T) {
 func TestWorkersThatMemoryDoesNotLastFor(t *testing.T) {
 	t.Parallel()
 	e := newEngine(t, engine.Config{Workers: 64, Limits: engine.Limits{Memory: 512 << 20}})
-	if _, err := convert(t, e, &sourcetest.Object{Data: mp4(t)}, audio.Options{}); err != nil {
-		t.Error(err)
-	}
-}
-
-func TestFFmpegMayBeNamedByARelativePath(t *testing.T) {
-	t.Parallel()
-	here, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	name, err := filepath.Rel(here, mediatest.LayerFFmpeg(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	e := newEngine(t, engine.Config{FFmpeg: name})
 	if _, err := convert(t, e, &sourcetest.Object{Data: mp4(t)}, audio.Options{}); err != nil {
 		t.Error(err)
 	}
