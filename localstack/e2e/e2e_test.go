@@ -25,9 +25,8 @@ import (
 	"mp3converter/shared/aws"
 )
 
-// patience is how long anything may take; the machine may be small and busy. It is longer than a message that failed stays
-// away, three minutes: a sender whose claim was written, but the answer lost, is told to come again then.
-const patience = 4 * time.Minute
+// patience is how long anything may take; the machine may be small and busy.
+const patience = 3 * time.Minute
 
 var suite struct {
 	cloud awssdk.Config

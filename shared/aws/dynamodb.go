@@ -64,6 +64,7 @@ type fileItem struct {
 	Work        *workItem     `dynamodbav:"work,omitempty"`
 	Announced   bool          `dynamodbav:"announced,omitempty"`
 	Mailed      bool          `dynamodbav:"mailed,omitempty"`
+	MailLease   string        `dynamodbav:"mail_lease,omitempty"`
 	TTL         int64         `dynamodbav:"ttl"`
 }
 
@@ -98,6 +99,7 @@ func fromAttributes(attrs map[string]types.AttributeValue) (library.File, error)
 		Attempts: it.Attempts, Lease: it.Lease, LeaseUntil: fromMilli(it.LeaseUntil), Finished: fromMilli(it.Finished),
 		Expires: fromMilli(it.Expires), MP3Bytes: it.MP3Bytes, Duration: it.Duration, Work: it.Work.work(),
 		Failure: library.Failure{Code: it.FailCode, Detail: it.FailDetail}, Announced: it.Announced, Mailed: it.Mailed,
+		MailLease: it.MailLease,
 	}, nil
 }
 
@@ -200,6 +202,9 @@ func anyOf(guards []library.Guard) expression.ConditionBuilder {
 				Or(expression.Name("mail_until").LessThan(expression.Value(g.UnmailedBefore.UnixMilli())))
 			c = c.And(expression.Name("mailed").AttributeNotExists(), free)
 		}
+		if g.MailLease != "" {
+			c = c.And(expression.Name("mail_lease").Equal(expression.Value(g.MailLease)))
+		}
 		all = append(all, c)
 	}
 	if len(all) == 1 {
@@ -232,6 +237,9 @@ func update(p library.Patch) expression.UpdateBuilder {
 	setTime("finished", p.Finished)
 	setTime("expires", p.Expires)
 	setTime("mail_until", p.MailUntil)
+	if p.MailLease != "" {
+		set("mail_lease", p.MailLease)
+	}
 	if !p.Forget.IsZero() {
 		set("ttl", p.Forget.Unix())
 	}

@@ -86,6 +86,8 @@ type File struct {
 
 	// Announced says that the outcome has been handed to the queue; Mailed, that the e-mail has been sent.
 	Announced, Mailed bool
+	// MailLease is the token of the sender that took the right to send the e-mail last.
+	MailLease string
 }
 
 // StateAt is the file's state as a person sees it at that time: a finished file expires when its time is up, and so does

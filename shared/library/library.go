@@ -15,7 +15,7 @@ const (
 	LeaseTTL = 30 * time.Second
 	// MaxAttempts is how often a conversion is begun before the file is given up.
 	MaxAttempts = 5
-	// mailTTL is how long one sender may take to send an e-mail.
+	// mailTTL is how long one sender may take to send an e-mail: longer than notify may run.
 	mailTTL = time.Minute
 	// UploadWindow is how long after its announcement an upload may still begin; fresh URLs are handed out until then.
 	UploadWindow = 24 * time.Hour

@@ -302,33 +302,6 @@ func TestAFileIsAbandonedOnlyWhenNobodyIsAtIt(t *testing.T) {
 	}
 }
 
-func TestOneSenderAtATimeMayMail(t *testing.T) {
-	t.Parallel()
-	w := newWorld()
-	ctx := t.Context()
-	j := w.claim(t, w.queued(t).ID)
-	f, err := w.Finish(ctx, j, library.Outcome{MP3Bytes: 1})
-	wantErr(t, err, nil)
-	claim := func() error {
-		_, err := w.ClaimMail(ctx, f.ID, library.Ready)
-		return err
-	}
-	wantErr(t, claim(), nil)
-	wantErr(t, claim(), library.ErrConflict)
-	w.clock.pass(time.Minute)
-	wantErr(t, claim(), library.ErrConflict)
-	w.clock.pass(time.Millisecond) // the first sender is dead by now
-	wantErr(t, claim(), nil)
-	wantErr(t, w.ReleaseMail(ctx, f), nil)
-	wantErr(t, claim(), nil)
-	wantErr(t, w.MarkMailed(ctx, f), nil)
-	w.clock.pass(time.Hour)
-	wantErr(t, claim(), library.ErrConflict)
-	if !w.get(t, f.ID).Mailed {
-		t.Error("the file does not say that it was mailed")
-	}
-}
-
 func TestTheQuotaCountsOneOwnersDayAndWhatIsDeletedToo(t *testing.T) {
 	t.Parallel()
 	w := newWorld()

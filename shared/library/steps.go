@@ -115,17 +115,21 @@ func (l *Library) MarkAnnounced(ctx context.Context, id string) error {
 // ClaimMail takes the right to send the one e-mail about a file that is in this state, for a minute. ErrConflict means
 // that it has been sent, that somebody is sending it, or that the file is in another state.
 func (l *Library) ClaimMail(ctx context.Context, id string, s State) (File, error) {
-	now := l.now()
-	f, err := l.Store.Change(ctx, id, []Guard{{State: s, UnmailedBefore: now}}, Patch{MailUntil: now.Add(mailTTL)})
+	now, lease := l.now(), newID()
+	f, err := l.Store.Change(ctx, id, []Guard{{State: s, UnmailedBefore: now}}, Patch{MailUntil: now.Add(mailTTL), MailLease: lease})
+	if errors.Is(err, ErrConflict) && f.MailLease == lease && !f.Mailed {
+		err = nil // as with Claim; but a sender before us that was slow may have sent it all the same
+	}
 	if err != nil {
 		return f, fmt.Errorf("claim e-mail of file %s: %w", id, err)
 	}
 	return f, nil
 }
 
-// ReleaseMail gives that right back, for the next attempt.
+// ReleaseMail gives that right back, for the next attempt; f is what ClaimMail returned. ErrConflict means that the right
+// had run out and is another's.
 func (l *Library) ReleaseMail(ctx context.Context, f File) error {
-	_, err := l.Store.Change(ctx, f.ID, []Guard{{State: f.State}}, Patch{MailUntil: l.now().Add(-time.Second)})
+	_, err := l.Store.Change(ctx, f.ID, []Guard{{State: f.State, MailLease: f.MailLease}}, Patch{MailUntil: l.now().Add(-time.Second)})
 	if err != nil {
 		return fmt.Errorf("release e-mail of file %s: %w", f.ID, err)
 	}

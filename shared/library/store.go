@@ -14,6 +14,8 @@ type Guard struct {
 	LeaseBefore time.Time
 	// UnmailedBefore asks that no e-mail was sent, and that no sender has held the right to send since this time.
 	UnmailedBefore time.Time
+	// MailLease must be the file's mail lease.
+	MailLease string
 }
 
 // Patch is what a change sets; nil and zero fields stay as they are.
@@ -33,8 +35,10 @@ type Patch struct {
 	Work      Work
 	Announced bool
 	Mailed    bool
-	// MailUntil is until when one sender holds the right to send the e-mail; a time in the past gives it back.
+	// MailUntil is until when the sender with the token MailLease holds the right to send the e-mail; a time in the past
+	// gives it back.
 	MailUntil time.Time
+	MailLease string
 }
 
 // Store keeps files. Implementations are safe for concurrent use, have made a write durable when they return, and a Get

@@ -228,6 +228,23 @@ func TestAMessageComesAgainWhileAnotherSenderIsAtIt(t *testing.T) {
 	}
 }
 
+func TestASenderWhoseAnswersAreLostTellsOnceAndAtOnce(t *testing.T) {
+	t.Parallel()
+	for _, times := range []int{1, 2} {
+		w := newWorld()
+		w.Library.Store = librarytest.LostAnswers{Store: w.store, Times: times}
+		w.store.Put(ready())
+		for range 2 {
+			if err := w.Notify(t.Context(), outcome(ready())); err != nil {
+				t.Errorf("Notify, with each answer lost %d times: %v", times, err)
+			}
+			if got := len(w.mailer.sent); got != 1 {
+				t.Errorf("%d e-mails were sent, want 1", got)
+			}
+		}
+	}
+}
+
 func TestAMessageThatComesTooEarlyTooLateOrNotAtAllChangesNothing(t *testing.T) {
 	t.Parallel()
 	state := func(s library.State) library.File {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -26,6 +25,7 @@ func Contract(t *testing.T, open func(t *testing.T) library.Store) {
 		"a change needs a guard that holds":                  guards,
 		"a change sets what the patch names and leaves rest": patches,
 		"of concurrent claims exactly one wins":              concurrentClaims,
+		"a claim that is repeated shows itself":              repeatedClaims,
 		"concurrent changes are all counted":                 concurrentChanges,
 		"delete asks for the owner and the state":            deletes,
 		"of concurrent deletes exactly one wins":             concurrentDeletes,
@@ -156,7 +156,7 @@ func guards(t *testing.T, s library.Store) {
 	at := epoch.Add
 	leased := library.Patch{State: library.Converting, Lease: ptr("mine"), LeaseUntil: epoch}
 	ready := library.Patch{State: library.Ready}
-	mailing := library.Patch{State: library.Ready, MailUntil: epoch}
+	mailing := library.Patch{State: library.Ready, MailUntil: epoch, MailLease: "mine"}
 	for _, c := range []struct {
 		name   string
 		before library.Patch
@@ -185,6 +185,11 @@ func guards(t *testing.T, s library.Store) {
 		{"that a sender's right still holds", mailing, guards{{State: library.Ready, UnmailedBefore: at(sooner)}}, false},
 		{"that nobody has mailed what was mailed", library.Patch{State: library.Ready, Mailed: true, MailUntil: epoch},
 			guards{{State: library.Ready, UnmailedBefore: at(time.Hour)}}, false},
+		{"its mail lease", mailing, guards{{State: library.Ready, MailLease: "mine"}}, true},
+		{"another's mail lease", mailing, guards{{State: library.Ready, MailLease: "theirs"}}, false},
+		{"its mail lease in another state", mailing, guards{{State: library.Failed, MailLease: "mine"}}, false},
+		{"a mail lease it never had", ready, guards{{State: library.Ready, MailLease: "mine"}}, false},
+		{"its lease for a mail lease", leased, guards{{State: library.Converting, MailLease: "mine"}}, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -222,12 +227,12 @@ func patches(t *testing.T, s library.Store) {
 		Finished: epoch.Add(2 * time.Second), Expires: epoch.Add(3 * time.Second), Forget: epoch.Add(72 * time.Hour),
 		MP3Bytes: 12_345_678_901, Duration: 90*time.Minute + 123456789, Work: fullWork,
 		Failure: library.Failure{Code: "no_audio", Detail: "Der Film ist stumm: “…” 🙉"}, Announced: true, Mailed: true,
-		MailUntil: epoch,
+		MailUntil: epoch, MailLease: "my mail",
 	}
 	want := f
 	want.State, want.Progress, want.Attempts, want.Lease, want.LeaseUntil = library.Failed, 77, 1, "mine", full.LeaseUntil
 	want.Finished, want.Expires, want.MP3Bytes, want.Duration = full.Finished, full.Expires, full.MP3Bytes, full.Duration
-	want.Work, want.Failure, want.Announced, want.Mailed = fullWork, full.Failure, true, true
+	want.Work, want.Failure, want.Announced, want.Mailed, want.MailLease = fullWork, full.Failure, true, true, "my mail"
 	got := change(t, s, f.ID, library.AwaitingUpload, full)
 	wantFile(t, got, want)
 	wantStored(t, s, want)
@@ -269,36 +274,6 @@ func inParallel(n int, do func(i int)) {
 }
 
 const crowd = 20
-
-func concurrentClaims(t *testing.T, s library.Store) {
-	f := fresh(t, s)
-	change(t, s, f.ID, library.AwaitingUpload, library.Patch{State: library.Queued})
-	var won atomic.Int64
-	leases := make([]string, crowd)
-	inParallel(crowd, func(i int) {
-		lease := fmt.Sprintf("lease %d", i)
-		got, err := s.Change(t.Context(), f.ID,
-			[]library.Guard{{State: library.Queued}, {State: library.Converting, LeaseBefore: epoch}},
-			library.Patch{State: library.Converting, Lease: &lease, LeaseUntil: epoch.Add(time.Minute), AddAttempt: true})
-		switch {
-		case err == nil:
-			won.Add(1)
-		case !errors.Is(err, library.ErrConflict):
-			t.Errorf("a claim that lost got %v, want %v", err, library.ErrConflict)
-		}
-		leases[i] = got.Lease
-	})
-	if won.Load() != 1 {
-		t.Errorf("%d claims won, want exactly 1", won.Load())
-	}
-	if all := slices.Compact(slices.Clone(leases)); len(all) != 1 {
-		t.Errorf("the claims saw different holders of the lease: %q", all)
-	}
-	got, err := s.Get(t.Context(), f.ID)
-	if err != nil || got.Attempts != 1 || got.Lease != leases[0] {
-		t.Errorf("the file has %d attempts and lease %q (%v), want 1 and %q", got.Attempts, got.Lease, err, leases[0])
-	}
-}
 
 func concurrentChanges(t *testing.T, s library.Store) {
 	f := fresh(t, s)

@@ -121,6 +121,8 @@ func (r record) passes(g library.Guard) bool {
 		return false
 	case !g.UnmailedBefore.IsZero() && (r.Mailed || !r.mailUntil.IsZero() && !r.mailUntil.Before(milli(g.UnmailedBefore))):
 		return false
+	case g.MailLease != "" && r.MailLease != g.MailLease:
+		return false
 	}
 	return true
 }
@@ -140,6 +142,7 @@ func (r *record) apply(p library.Patch) {
 	set(&r.Announced, p.Announced)
 	set(&r.Mailed, p.Mailed)
 	set(&r.mailUntil, p.MailUntil)
+	set(&r.MailLease, p.MailLease)
 	if p.AddAttempt {
 		r.Attempts++
 	}
