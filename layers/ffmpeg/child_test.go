@@ -8,9 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"os/exec"
-	"strings"
 	"sync"
 	"testing"
 )
@@ -160,30 +158,18 @@ func runEngineUntil(t *testing.T, in *rangedInput, decide func(engineInfo) strin
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), engineLimit)
 	defer cancel()
-	answersR, answers := pipe(t)
-	requests, requestsW := pipe(t)
 	commandsR, commands := pipe(t)
 	events, eventsW := pipe(t)
 	r := &engineRun{commands: commands, decide: decide, last: last}
-	cmd := exec.CommandContext(ctx, layerProgram(t, "ffmpeg"), "engine", "1", "ranged:3,4", "5", "6")
-	cmd.ExtraFiles = []*os.File{answersR, requestsW, commandsR, eventsW}
+	cmd := exec.CommandContext(ctx, layerProgram(t, "ffmpeg"), "engine", "1", rangedURL, "5", "6")
 	var words bytes.Buffer
 	cmd.Stderr = &words
-	err := cmd.Start()
-	for _, file := range cmd.ExtraFiles {
-		file.Close()
-	}
-	if err != nil {
+	var served sync.WaitGroup
+	in.give(t, cmd, &served)
+	cmd.ExtraFiles = append(cmd.ExtraFiles, commandsR, eventsW)
+	if err := start(cmd); err != nil {
 		t.Fatal(err)
 	}
-	var served sync.WaitGroup
-	served.Go(func() {
-		defer answers.Close()
-		defer requests.Close()
-		if err := in.serve(requests, answers); err != nil && !strings.Contains(err.Error(), "broken pipe") {
-			t.Error(err)
-		}
-	})
 	served.Go(func() {
 		defer events.Close()
 		defer commands.Close()
@@ -201,15 +187,6 @@ func runEngineUntil(t *testing.T, in *rangedInput, decide func(engineInfo) strin
 	}
 	r.exit, r.words = cmd.ProcessState.ExitCode(), words.String()
 	return r
-}
-
-func pipe(t *testing.T) (r, w *os.File) {
-	t.Helper()
-	r, w, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return r, w
 }
 
 // tells is a decision made without looking.

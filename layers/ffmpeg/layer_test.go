@@ -16,6 +16,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"mp3converter/shared/mediatest"
 )
 
 // toneHz is the pitch of every generated clip, by which decoded sound is known to be the right one.
@@ -27,18 +29,10 @@ const (
 	engineLimit = 5 * time.Minute
 )
 
-func environment(t testing.TB, name string) string {
-	t.Helper()
-	value := os.Getenv(name)
-	if value == "" {
-		t.Fatalf("%s is not set: run these tests with \"make test\", which provides the layer and a complete ffmpeg", name)
-	}
-	return value
-}
-
+// layerProgram is a program of the layer.
 func layerProgram(t testing.TB, name string) string {
 	t.Helper()
-	return filepath.Join(environment(t, "LAYER_DIR"), "bin", name)
+	return filepath.Join(mediatest.Setting(t, "LAYER_DIR"), "bin", name)
 }
 
 // run is one program's whole life; a failure carries the program's last words.
@@ -70,7 +64,7 @@ func generate(t *testing.T, name string, args ...string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), name)
 	full := append([]string{"-v", "error", "-nostdin", "-y", "-bitexact"}, args...)
-	mustRun(t, environment(t, "MEDIA_FFMPEG"), append(full, path)...)
+	mustRun(t, mediatest.FFmpeg(t), append(full, path)...)
 	return path
 }
 
@@ -112,7 +106,7 @@ func list(t *testing.T, what string) map[string]string {
 
 func TestTheLayerIsOneProgram(t *testing.T) {
 	t.Parallel()
-	files, err := os.ReadDir(filepath.Join(environment(t, "LAYER_DIR"), "bin"))
+	files, err := os.ReadDir(filepath.Join(mediatest.Setting(t, "LAYER_DIR"), "bin"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,7 +120,7 @@ func TestOnlyLocalProtocolsAreCompiledIn(t *testing.T) {
 	out := string(mustRun(t, layerProgram(t, "ffmpeg"), "-v", "error", "-protocols"))
 	_, names, _ := strings.Cut(out, "Input:")
 	got := strings.Fields(strings.ReplaceAll(names, "Output:", ""))
-	want := "fd file pipe ranged fd file pipe ranged"
+	want := "fd file pipe ranged fd file pipe" // to read, and to write
 	if strings.Join(got, " ") != want {
 		t.Errorf("it has the protocols %q, want %q", got, want)
 	}
@@ -158,7 +152,7 @@ func TestNoPartUnderTheGPLIsCompiledIn(t *testing.T) {
 		t.Errorf("it is not under the LGPL 2.1: %s", out)
 	}
 	for _, text := range []string{"ffmpeg-COPYING.LGPLv2.1", "lame-COPYING", "zlib-notice.txt", "BUILD.txt"} {
-		if info, err := os.Stat(filepath.Join(environment(t, "LAYER_DIR"), "licenses", text)); err != nil || info.Size() == 0 {
+		if info, err := os.Stat(filepath.Join(mediatest.Setting(t, "LAYER_DIR"), "licenses", text)); err != nil || info.Size() == 0 {
 			t.Errorf("licence text %s: %v", text, err)
 		}
 	}

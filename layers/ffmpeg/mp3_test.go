@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"strings"
+	"testing"
 )
 
 // mp3File is what a player learns from walking over an MP3's frames (ISO 11172-3 §2.4.1.3, and the
@@ -87,4 +89,41 @@ func mp3Header(b []byte) (size, rate, samples int, err error) {
 		return 0, 0, 0, errors.New("reserved bitrate or sampling rate")
 	}
 	return samples/8*bitrate*1000/rate + int(b[2]>>1&1), rate, samples, nil
+}
+
+func TestTheXingHeaderThatTheProgramWritesIsRight(t *testing.T) {
+	t.Parallel()
+	for name, args := range map[string][]string{
+		"for a variable bitrate": nil,
+		"for a constant bitrate": {"-b:a", "320k"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			// Longer than the buffer, so that the header really is gone when the end is known.
+			clip := generate(t, "clip.wav", "-f", "lavfi", "-i", "anoisesrc=duration=40:sample_rate=44100", "-ac", "2")
+			mp3 := convertRanged(t, &rangedInput{data: readFile(t, clip)}, args...)
+			got, err := parseMP3(mp3)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(mp3) < 300<<10 {
+				t.Errorf("an MP3 of %d bytes never leaves the buffer, which makes this test worthless", len(mp3))
+			}
+			if got.xingFrames != got.frames || got.xingBytes != got.bytes {
+				t.Errorf("the Xing header has %d frames and %d bytes, the file %d and %d", got.xingFrames, got.xingBytes, got.frames, got.bytes)
+			}
+			if got.samples != 40*44100 {
+				t.Errorf("%d samples, want %d", got.samples, 40*44100)
+			}
+		})
+	}
+}
+
+func TestAnMP3ThatCannotBeWrittenIsAnError(t *testing.T) {
+	t.Parallel()
+	_, words, err := run(t, layerProgram(t, "ffmpeg"), "-v", "error", "-nostdin",
+		"-f", "s16le", "-ar", "44100", "-t", "600", "-i", "/dev/zero", "-b:a", "320k", "-f", "mp3", "-y", "/dev/full")
+	if err == nil || !strings.Contains(words, "No space left on device") {
+		t.Errorf("ffmpeg ended with %v and said %q", err, words)
+	}
 }

@@ -58,6 +58,7 @@ func cutShort(err error) awssdk.Ternary {
 func bound(t *http.Transport) {
 	t.ResponseHeaderTimeout = 30 * time.Second
 	// A connection for each of the ranges that are read at once, and for the parts of an MP3 beside them: one that is not
-	// kept costs the next request three round trips.
+	// kept costs the next request three round trips. It bounds what is kept, not what is opened: a request that finds
+	// none free opens one, even if it takes another that becomes free meanwhile.
 	t.MaxIdleConnsPerHost = 32
 }

@@ -2,11 +2,12 @@ package engine_test
 
 import (
 	"bytes"
-	"compress/zlib"
 	"encoding/binary"
 	"slices"
 	"strings"
 	"testing"
+
+	"mp3converter/shared/mediatest"
 )
 
 // atom is a box of an MP4 that can be changed: a container has children, every other box a body.
@@ -47,33 +48,15 @@ func (a *atom) bytes() []byte {
 	return box(a.kind, append([]byte(nil), a.body...), join(a.children))
 }
 
+// Short names for what is written often.
+var box, u32, u64 = mediatest.Box, mediatest.U32, mediatest.U64
+
 func join(atoms []*atom) []byte {
 	var all []byte
 	for _, a := range atoms {
 		all = append(all, a.bytes()...)
 	}
 	return all
-}
-
-func box(kind string, bodies ...[]byte) []byte {
-	body := bytes.Join(bodies, nil)
-	return slices.Concat(u32(uint32(8+len(body))), []byte(kind), body)
-}
-
-func u32(values ...uint32) []byte {
-	var b []byte
-	for _, v := range values {
-		b = binary.BigEndian.AppendUint32(b, v)
-	}
-	return b
-}
-
-func u64(values ...uint64) []byte {
-	var b []byte
-	for _, v := range values {
-		b = binary.BigEndian.AppendUint64(b, v)
-	}
-	return b
 }
 
 // child is the first box at a path like "trak/mdia/mdhd" below a.
@@ -214,16 +197,6 @@ func (m *m4a) assemble(t testing.TB, l layout) []byte {
 		return slices.Concat(ftyp, moov, head, mdat)
 	}
 	return slices.Concat(ftyp, head, mdat, movie(uint64(len(ftyp)+len(head))))
-}
-
-// compressed is a movie box in QuickTime's compressed form.
-func compressed(moov []byte) []byte {
-	var z bytes.Buffer
-	w := zlib.NewWriter(&z)
-	if _, err := w.Write(moov); err != nil || w.Close() != nil {
-		panic("a buffer refuses to be written")
-	}
-	return box("moov", box("cmov", box("dcom", []byte("zlib")), box("cmvd", u32(uint32(len(moov))), z.Bytes())))
 }
 
 // odd is a movie box that ffmpeg reads like any other, but of which no excerpt is made: something in it is no box.

@@ -14,6 +14,7 @@ import (
 
 	"mp3converter/shared/audio"
 	"mp3converter/shared/engine"
+	"mp3converter/shared/mediatest"
 	"mp3converter/shared/source"
 	"mp3converter/shared/source/sourcetest"
 )
@@ -90,7 +91,7 @@ func TestCheckersFindNoFault(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			res := converted(t, clip(t, tc.file, tc.args), tc.opts)
+			res := converted(t, mediatest.Clip(t, tc.file, tc.args), tc.opts)
 			check(t, res.mp3)
 			if tc.samples > 0 && res.Samples != tc.samples {
 				t.Errorf("%d samples, want %d", res.Samples, tc.samples)
@@ -118,7 +119,7 @@ func TestCoversComeAlong(t *testing.T) {
 	} {
 		t.Run(tc.file, func(t *testing.T) {
 			t.Parallel()
-			data := clip(t, tc.file, in+tc.args)
+			data := mediatest.Clip(t, tc.file, in+tc.args)
 			res := converted(t, data, audio.Options{})
 			file, was := filepath.Join(t.TempDir(), "out.mp3"), filepath.Join(t.TempDir(), tc.file)
 			writeFile(t, file, string(res.mp3))
@@ -137,7 +138,7 @@ func TestChaptersOfMP4(t *testing.T) {
 	meta := filepath.Join(t.TempDir(), "meta")
 	writeFile(t, meta, ";FFMETADATA1\n[CHAPTER]\nTIMEBASE=1/1000\nSTART=0\nEND=1000\ntitle=Eins\n"+
 		"[CHAPTER]\nTIMEBASE=1/1000\nSTART=1000\nEND=3000\ntitle=Zwei Wörter\n")
-	data := clip(t, "chapters.m4a", tone440+"-i "+meta+" -map_metadata 1 -map_chapters 1 -c:a aac")
+	data := mediatest.Clip(t, "chapters.m4a", tone440+"-i "+meta+" -map_metadata 1 -map_chapters 1 -c:a aac")
 	hidden := func(box string) []byte {
 		if strings.Count(string(data), box) != 1 {
 			t.Fatalf("%d of %s in the clip", strings.Count(string(data), box), box)
@@ -160,7 +161,7 @@ func TestTagsThatAreNoUTF8(t *testing.T) {
 	for _, file := range []string{"tag.m4a", "tag.mkv"} {
 		t.Run(file, func(t *testing.T) {
 			t.Parallel()
-			data := clip(t, file, tone440+"-c:a aac -metadata title=BrokenXX -metadata artist=Whole")
+			data := mediatest.Clip(t, file, tone440+"-c:a aac -metadata title=BrokenXX -metadata artist=Whole")
 			res := converted(t, []byte(strings.ReplaceAll(string(data), "BrokenXX", "Broken\xff\xc0")), audio.Options{})
 			got := ffmetadata(t, res.mp3)
 			if !strings.Contains(got, "title=Broken") || !strings.Contains(got, "artist=Whole\n") || strings.ToValidUTF8(got, "") != got {
@@ -174,7 +175,7 @@ func TestTagsThatAreNoUTF8(t *testing.T) {
 func TestProgressIsReal(t *testing.T) {
 	t.Parallel()
 	minutes := func(file, args string) []byte {
-		return clip(t, file, "-f lavfi -i anoisesrc=d=120:r=44100:a=0.3:seed=5 "+args)
+		return mediatest.Clip(t, file, "-f lavfi -i anoisesrc=d=120:r=44100:a=0.3:seed=5 "+args)
 	}
 	for _, tc := range []struct {
 		name    string
@@ -210,7 +211,7 @@ func TestProgressIsReal(t *testing.T) {
 // Not side by side with other tests, whose goroutines and files it would see.
 func TestNothingIsLeftBehind(t *testing.T) { //nolint:paralleltest // see above
 	bin := ownLayer(t)
-	noise := clip(t, "left.m4a", "-f lavfi -i anoisesrc=d=60:r=44100:a=0.3:seed=5 -c:a aac -b:a 256k")
+	noise := mediatest.Clip(t, "left.m4a", "-f lavfi -i anoisesrc=d=60:r=44100:a=0.3:seed=5 -c:a aac -b:a 256k")
 	whole := takeApart(t, noise).assemble(t, layout{moov: odd, moovFirst: true})
 	t.Setenv("TMPDIR", t.TempDir())
 	e := newEngine(t, engine.Config{FFmpeg: filepath.Join(bin, "ffmpeg"), Source: source.Config{Attempts: 1, Backoff: time.Millisecond, Block: 256 << 10}})
@@ -227,7 +228,7 @@ func TestNothingIsLeftBehind(t *testing.T) { //nolint:paralleltest // see above
 					return nil
 				}
 			}
-			_, err := e.Convert(ctx, src, &destination{t: t}, audio.Options{}, func(percent int) {
+			_, err := e.Convert(ctx, src, newDestination(t), audio.Options{}, func(percent int) {
 				if end == "by its context" && percent > 20 {
 					cancel()
 				}

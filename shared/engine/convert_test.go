@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"mp3converter/shared/audio"
+	"mp3converter/shared/mediatest"
 )
 
 func TestContainers(t *testing.T) {
@@ -30,7 +31,7 @@ func TestContainers(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			res := converted(t, clip(t, tc.file, picture+tone440+tc.args), audio.Options{})
+			res := converted(t, mediatest.Clip(t, tc.file, picture+tone440+tc.args), audio.Options{})
 			p := decoded(t, res.mp3)
 			if a := p.amplitude(0, 440); a < 0.05 {
 				t.Errorf("the tone's amplitude is %.3f", a)
@@ -59,7 +60,7 @@ func TestSoundWithCoverAndTags(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			res := converted(t, clip(t, "a.m4a", args), opts)
+			res := converted(t, mediatest.Clip(t, "a.m4a", args), opts)
 			got := ffmetadata(t, res.mp3)
 			for _, want := range []string{`title=Grüße\;\=\#1`, `artist=A\\B`, "album=Al", "album_artist=AA", "date=2021", "track=3/9", "genre=Jazz", "comment=Nice"} {
 				if !strings.Contains(got, want+"\n") {
@@ -82,11 +83,11 @@ func TestSoundWithCoverAndTags(t *testing.T) {
 func TestCoversThatCannotBeCarriedAreLeftOut(t *testing.T) {
 	t.Parallel()
 	const cover = "-map 0 -map 1 -c:a aac -disposition:v attached_pic -strict unofficial "
-	big := clip(t, "big.m4a", tone440+"-f lavfi -i nullsrc=s=1024x768:d=1:r=1,geq=random(1)*255:128:128 "+cover+"-c:v png")
+	big := mediatest.Clip(t, "big.m4a", tone440+"-f lavfi -i nullsrc=s=1024x768:d=1:r=1,geq=random(1)*255:128:128 "+cover+"-c:v png")
 	if len(big) < 1<<20 {
 		t.Fatalf("the cover is too small for this test: %d bytes in all", len(big))
 	}
-	small := append([]byte(nil), clip(t, "small.m4a", tone440+"-f lavfi -i testsrc2=s=64x64:d=1:r=1 "+cover+"-c:v png")...)
+	small := append([]byte(nil), mediatest.Clip(t, "small.m4a", tone440+"-f lavfi -i testsrc2=s=64x64:d=1:r=1 "+cover+"-c:v png")...)
 	at := strings.Index(string(small), "\x89PNG")
 	if at < 0 {
 		t.Fatal("no cover in the clip")
@@ -107,7 +108,7 @@ func TestChapters(t *testing.T) {
 	meta := t.TempDir() + "/meta"
 	writeFile(t, meta, ";FFMETADATA1\n[CHAPTER]\nTIMEBASE=1/1000\nSTART=0\nEND=1000\ntitle=One\n"+
 		"[CHAPTER]\nTIMEBASE=1/1000\nSTART=1000\nEND=2500\ntitle=Two\n[CHAPTER]\nTIMEBASE=1/1000\nSTART=2500\nEND=3000\ntitle=Three\n")
-	data := clip(t, "chapters.mkv", tone440+"-i "+meta+" -map_metadata 1 -map_chapters 1 -c:a aac")
+	data := mediatest.Clip(t, "chapters.mkv", tone440+"-i "+meta+" -map_metadata 1 -map_chapters 1 -c:a aac")
 	for _, tc := range []struct {
 		name string
 		opts audio.Options
@@ -143,7 +144,7 @@ func TestTracks(t *testing.T) {
 		args += fmt.Sprintf("-f lavfi -i sine=%g:d=1:r=44100 ", hz)
 		maps += fmt.Sprintf("-map %d ", i)
 	}
-	data := clip(t, "five.mkv", args+maps+"-c:a aac -disposition:a 0 -disposition:a:3 default")
+	data := mediatest.Clip(t, "five.mkv", args+maps+"-c:a aac -disposition:a 0 -disposition:a:3 default")
 	for _, tc := range []struct {
 		name  string
 		track *int
@@ -171,8 +172,8 @@ func TestChannels(t *testing.T) {
 	for i, hz := range tones {
 		expr[i] = fmt.Sprintf("0.9*sin(%g*2*PI*t)", hz)
 	}
-	surround := clip(t, "surround.mkv", "-f lavfi -i aevalsrc="+strings.Join(expr, "|")+":c=5.1:d=1:s=48000 -c:a ac3 -b:a 448k")
-	stereo := clip(t, "stereo.mkv", "-f lavfi -i aevalsrc=0.5*sin(300*2*PI*t)|0.5*sin(500*2*PI*t):c=stereo:d=1:s=44100 -c:a aac")
+	surround := mediatest.Clip(t, "surround.mkv", "-f lavfi -i aevalsrc="+strings.Join(expr, "|")+":c=5.1:d=1:s=48000 -c:a ac3 -b:a 448k")
+	stereo := mediatest.Clip(t, "stereo.mkv", "-f lavfi -i aevalsrc=0.5*sin(300*2*PI*t)|0.5*sin(500*2*PI*t):c=stereo:d=1:s=44100 -c:a aac")
 	for _, tc := range []struct {
 		name     string
 		data     []byte
@@ -227,7 +228,7 @@ func TestPartsAreExactToTheSample(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			data := clip(t, tc.file, sweep+tc.args)
+			data := mediatest.Clip(t, tc.file, sweep+tc.args)
 			part := converted(t, data, audio.Options{Start: tc.start, End: tc.end, Quality: ptr(0)})
 			if d := part.Samples - int64(tc.samples); d < -1 || d > 1 {
 				t.Errorf("%d samples, want %d", part.Samples, tc.samples)
@@ -277,7 +278,7 @@ func TestNormalize(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			tc.opts.Normalize = true
-			res := converted(t, clip(t, "loud.mkv", "-f lavfi -i "+tc.source+" -c:a flac"), tc.opts)
+			res := converted(t, mediatest.Clip(t, "loud.mkv", "-f lavfi -i "+tc.source+" -c:a flac"), tc.opts)
 			if res.SampleRate != tc.rate {
 				t.Errorf("sample rate %d of a track with %d", res.SampleRate, tc.rate)
 			}
@@ -305,7 +306,7 @@ func TestNormalize(t *testing.T) {
 func TestModes(t *testing.T) {
 	t.Parallel()
 	const noise = "-f lavfi -i anoisesrc=d=3:c=pink:r=44100:seed=3 -ac 2 -c:a flac"
-	size := func(opts audio.Options) int64 { return converted(t, clip(t, "noise.mkv", noise), opts).Bytes }
+	size := func(opts audio.Options) int64 { return converted(t, mediatest.Clip(t, "noise.mkv", noise), opts).Bytes }
 	for _, kbit := range []int{64, 128, 320} {
 		got := float64(size(audio.Options{Mode: audio.CBR, Bitrate: ptr(kbit)})) * 8 / 3 / 1000
 		if math.Abs(got-float64(kbit)) > float64(kbit)*0.05 {
@@ -326,7 +327,7 @@ func TestSampleRatesThatMP3HasNot(t *testing.T) {
 	for rate, want := range map[int]int{96000: 48000, 8000: 8000, 37800: 44100} {
 		t.Run(fmt.Sprint(rate), func(t *testing.T) {
 			t.Parallel()
-			res := converted(t, clip(t, fmt.Sprintf("rate%d.mkv", rate), fmt.Sprintf("-f lavfi -i sine=440:d=1:r=%d -c:a pcm_s16le", rate)), audio.Options{})
+			res := converted(t, mediatest.Clip(t, fmt.Sprintf("rate%d.mkv", rate), fmt.Sprintf("-f lavfi -i sine=440:d=1:r=%d -c:a pcm_s16le", rate)), audio.Options{})
 			if res.SampleRate != want || res.Duration != time.Second {
 				t.Errorf("%d Hz and %v, want %d and a second", res.SampleRate, res.Duration, want)
 			}
@@ -336,7 +337,7 @@ func TestSampleRatesThatMP3HasNot(t *testing.T) {
 
 func TestAVeryShortClip(t *testing.T) {
 	t.Parallel()
-	res := converted(t, clip(t, "short.mkv", "-f lavfi -i sine=440:d=0.05:r=44100 -c:a flac"), audio.Options{})
+	res := converted(t, mediatest.Clip(t, "short.mkv", "-f lavfi -i sine=440:d=0.05:r=44100 -c:a flac"), audio.Options{})
 	if res.Samples != 2205 {
 		t.Errorf("%d samples, want 2205", res.Samples)
 	}

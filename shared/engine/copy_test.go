@@ -13,6 +13,7 @@ import (
 
 	"mp3converter/shared/audio"
 	"mp3converter/shared/engine"
+	"mp3converter/shared/mediatest"
 	"mp3converter/shared/mp3"
 	"mp3converter/shared/source/sourcetest"
 )
@@ -32,12 +33,10 @@ func labelled(t testing.TB, args string) []byte {
 // lame makes an MP3 without tags of four seconds of speech, by the layer's LAME: another version may pack in another way.
 func lame(t testing.TB, args string) []byte {
 	t.Helper()
-	pcm := clip(t, "speech.f32", speechOf(4, 44100)+"-c:a pcm_f32le -f f32le")
+	pcm := mediatest.Clip(t, "speech.f32", speechOf(4, 44100)+"-c:a pcm_f32le -f f32le")
 	file := filepath.Join(t.TempDir(), "lame.mp3") // not a pipe: its head is written twice
 	all := append(strings.Fields("-v error -f f32le -ar 44100 -ac 2 -i pipe: -c:a libmp3lame -id3v2_version 0 "+args), file)
-	if _, _, err := runFFmpeg(layerFFmpeg(t), pcm, all...); err != nil {
-		t.Fatal(err)
-	}
+	mediatest.Run(t, mediatest.LayerFFmpeg(t), pcm, all...)
 	data, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
@@ -98,7 +97,7 @@ func TestCopiedFromContainers(t *testing.T) {
 			if strings.HasSuffix(tc.file, ".flv") {
 				args = strings.Replace(args, "mpeg4", "flv", 1)
 			}
-			data := clip(t, tc.file, args)
+			data := mediatest.Clip(t, tc.file, args)
 			file := filepath.Join(t.TempDir(), tc.file)
 			writeFile(t, file, string(data))
 			want, _ := ffmpeg(t, nil, "-v", "error", "-i", file, "-map", "0:a", "-c", "copy", "-write_xing", "0", "-id3v2_version", "0", "-f", "mp3", "-")
@@ -236,14 +235,14 @@ func TestOptionsThatChangeTheSoundEncode(t *testing.T) {
 
 func TestWhatCannotBeCopiedIsEncoded(t *testing.T) {
 	t.Parallel()
-	other := clip(t, "other.mp3", speechOf(4, 48000)+"-c:a libmp3lame -b:a 128k -write_xing 0 -id3v2_version 0")
+	other := mediatest.Clip(t, "other.mp3", speechOf(4, 48000)+"-c:a libmp3lame -b:a 128k -write_xing 0 -id3v2_version 0")
 	for name, tc := range map[string]struct {
 		data []byte
 		want time.Duration
 	}{
-		"Layer II in an .mp3": {clip(t, "layer2.mp2", speechOf(4, 44100)+"-c:a mp2"), 4 * time.Second},
+		"Layer II in an .mp3": {mediatest.Clip(t, "layer2.mp2", speechOf(4, 44100)+"-c:a mp2"), 4 * time.Second},
 		"a changing rate":     {slices.Concat(recording(t, "-b:a 128k"), other), 8 * time.Second},
-		"Layer II in an AVI":  {clip(t, "layer2.avi", speechOf(4, 44100)+"-c:a mp2"), 4 * time.Second},
+		"Layer II in an AVI":  {mediatest.Clip(t, "layer2.avi", speechOf(4, 44100)+"-c:a mp2"), 4 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -260,7 +259,7 @@ func TestWhatCannotBeCopiedIsEncoded(t *testing.T) {
 
 func TestMP3UnderAnEditList(t *testing.T) {
 	t.Parallel()
-	original := clip(t, "edited.mp4", speechOf(4, 44100)+"-c:a libmp3lame")
+	original := mediatest.Clip(t, "edited.mp4", speechOf(4, 44100)+"-c:a libmp3lame")
 	for _, tc := range []struct {
 		name   string
 		edits  [][2]int
@@ -302,8 +301,8 @@ func TestFreeFormat(t *testing.T) {
 
 func TestARateThatChangesLate(t *testing.T) {
 	t.Parallel()
-	first := clip(t, "long.mp3", speechOf(50, 44100)+"-c:a libmp3lame -b:a 320k -write_xing 0 -id3v2_version 0")
-	other := clip(t, "other.mp3", speechOf(4, 48000)+"-c:a libmp3lame -b:a 128k -write_xing 0 -id3v2_version 0")
+	first := mediatest.Clip(t, "long.mp3", speechOf(50, 44100)+"-c:a libmp3lame -b:a 320k -write_xing 0 -id3v2_version 0")
+	other := mediatest.Clip(t, "other.mp3", speechOf(4, 48000)+"-c:a libmp3lame -b:a 128k -write_xing 0 -id3v2_version 0")
 	data := slices.Concat(first, other)
 	e := newEngine(t, engine.Config{})
 	var failure *engine.Failure

@@ -4,13 +4,13 @@ import (
 	"bytes"
 	"fmt"
 	"math"
-	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
 
 	"mp3converter/shared/audio"
 	"mp3converter/shared/engine"
+	"mp3converter/shared/mediatest"
 	"mp3converter/shared/mp3"
 	"mp3converter/shared/source/sourcetest"
 )
@@ -50,13 +50,7 @@ func serial(t testing.TB, data []byte, ext, filter string, args ...string) []byt
 		args = []string{"-q:a", "2"}
 	}
 	all = append(all, args...)
-	cmd := exec.Command(layerFFmpeg(t), append(all, "-write_xing", "0", "-id3v2_version", "0", "-f", "mp3", "-")...)
-	var words bytes.Buffer
-	cmd.Stderr = &words
-	out, err := cmd.Output()
-	if err != nil {
-		t.Fatalf("%v: %v\n%s", cmd.Args, err, words.Bytes())
-	}
+	out, _ := mediatest.Run(t, mediatest.LayerFFmpeg(t), nil, append(all, "-write_xing", "0", "-id3v2_version", "0", "-f", "mp3", "-")...)
 	return out
 }
 
@@ -85,7 +79,7 @@ func convertedBy(t testing.TB, cfg engine.Config, data []byte, opts audio.Option
 
 func TestEveryNumberOfWorkersMakesTheSerialEncode(t *testing.T) {
 	t.Parallel()
-	data := clip(t, "speech.mp4", "-f lavfi -i testsrc2=s=160x90:r=10:d=30 "+speechOf(30, 44100)+h264aac+noPNS)
+	data := mediatest.Clip(t, "speech.mp4", "-f lavfi -i testsrc2=s=160x90:r=10:d=30 "+speechOf(30, 44100)+h264aac+noPNS)
 	for _, tc := range []struct {
 		name   string
 		opts   audio.Options
@@ -125,7 +119,7 @@ func TestOneWayOfReadingMakesTheMP3OfTheOther(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			m := takeApart(t, clip(t, "a.mp4", args))
+			m := takeApart(t, mediatest.Clip(t, "a.mp4", args))
 			lay := layout{perChunk: 20, gap: 400_000}
 			excerpt := m.assemble(t, lay)
 			lay.moov = odd
@@ -150,10 +144,7 @@ func sourcePCM(t testing.TB, data []byte, ext string) []byte {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "in."+ext)
 	writeFile(t, file, string(data))
-	out, _, err := runFFmpeg(layerFFmpeg(t), nil, "-v", "error", "-i", file, "-map", "0:a:0", "-c:a", "pcm_f32le", "-f", "f32le", "-")
-	if err != nil {
-		t.Fatal(err)
-	}
+	out, _ := mediatest.Run(t, mediatest.LayerFFmpeg(t), nil, "-v", "error", "-i", file, "-map", "0:a:0", "-c:a", "pcm_f32le", "-f", "f32le", "-")
 	return out
 }
 
@@ -173,7 +164,7 @@ func exact(t testing.TB, data []byte, ext string, channels int) result {
 
 func TestEditLists(t *testing.T) {
 	t.Parallel()
-	original := clip(t, "edits.m4a", speechOf(4, 44100)+"-c:a aac")
+	original := mediatest.Clip(t, "edits.m4a", speechOf(4, 44100)+"-c:a aac")
 	for _, tc := range []struct {
 		name  string
 		edits [][2]int
@@ -200,7 +191,7 @@ func TestEditLists(t *testing.T) {
 
 func TestAnEditListThatTakesNothing(t *testing.T) {
 	t.Parallel()
-	data := takeApart(t, clip(t, "edits.m4a", speechOf(4, 44100)+"-c:a aac")).edits(t, [2]int{0, 1024}).assemble(t, layout{})
+	data := takeApart(t, mediatest.Clip(t, "edits.m4a", speechOf(4, 44100)+"-c:a aac")).edits(t, [2]int{0, 1024}).assemble(t, layout{})
 	_ = refused(t, data, audio.Options{}, engine.CodeCorrupt)
 }
 
@@ -222,7 +213,7 @@ func TestStartTimes(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			data := clip(t, tc.file, tc.args)
+			data := mediatest.Clip(t, tc.file, tc.args)
 			res := exact(t, data, filepath.Ext(tc.file)[1:], 2)
 			if math.Abs(res.Duration.Seconds()-3) > 0.12 {
 				t.Errorf("%v of 3 s", res.Duration)
@@ -244,7 +235,7 @@ func TestSoundThatStartsMuchLater(t *testing.T) {
 	} {
 		t.Run(tc.file, func(t *testing.T) {
 			t.Parallel()
-			res := converted(t, clip(t, tc.file, film+speechOf(4, 44100)+tc.args), audio.Options{})
+			res := converted(t, mediatest.Clip(t, tc.file, film+speechOf(4, 44100)+tc.args), audio.Options{})
 			if math.Abs(res.Duration.Seconds()-4) > 0.12 {
 				t.Errorf("%v of 4 s", res.Duration)
 			}
@@ -254,7 +245,7 @@ func TestSoundThatStartsMuchLater(t *testing.T) {
 
 func TestShapesOfMP4(t *testing.T) {
 	t.Parallel()
-	original := clip(t, "shapes.m4a", speechOf(4, 44100)+"-c:a aac")
+	original := mediatest.Clip(t, "shapes.m4a", speechOf(4, 44100)+"-c:a aac")
 	want := converted(t, original, audio.Options{})
 	for name, l := range map[string]layout{
 		"stco, moov last":                        {},
@@ -263,8 +254,8 @@ func TestShapesOfMP4(t *testing.T) {
 		"co64, moov first":                       {wide: true, perChunk: 7, gap: 1000, moovFirst: true},
 		"mdat of 64 bits":                        {mdat: "large", perChunk: 10},
 		"mdat up to the end of the file":         {mdat: "open", perChunk: 10},
-		"compressed moov":                        {moov: compressed, moovFirst: true, perChunk: 10},
-		"compressed moov, last":                  {moov: compressed, perChunk: 10},
+		"compressed moov":                        {moov: mediatest.Compressed, moovFirst: true, perChunk: 10},
+		"compressed moov, last":                  {moov: mediatest.Compressed, perChunk: 10},
 		"a chunk for every packet":               {perChunk: 1, gap: 50},
 		"something in moov that is no box":       {moov: odd},
 		"something in moov that is no box, open": {moov: odd, mdat: "open"},
@@ -300,7 +291,7 @@ func TestFragments(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			data := clip(t, "frag.mp4", sound+flags)
+			data := mediatest.Clip(t, "frag.mp4", sound+flags)
 			res := converted(t, data, audio.Options{})
 			sameFrames(t, res, serial(t, data, "mp4", ""))
 			// Before the movie box is written late, the priming is not known; versions of ffmpeg differ in what they make of it.
@@ -313,7 +304,7 @@ func TestFragments(t *testing.T) {
 
 func TestOnlyTheSoundIsRead(t *testing.T) {
 	t.Parallel()
-	m := takeApart(t, clip(t, "bytes.m4a", speechOf(40, 44100)+"-c:a aac -b:a 128k"))
+	m := takeApart(t, mediatest.Clip(t, "bytes.m4a", speechOf(40, 44100)+"-c:a aac -b:a 128k"))
 	sound := int64(len(bytes.Join(m.packets, nil)))
 	for _, tc := range []struct {
 		name string
@@ -353,7 +344,7 @@ func TestOnlyTheSoundIsRead(t *testing.T) {
 
 func TestPartsOfExcerptsAreExact(t *testing.T) {
 	t.Parallel()
-	m := takeApart(t, clip(t, "parts.m4a", speechOf(20, 48000)+"-c:a aac"+noPNS))
+	m := takeApart(t, mediatest.Clip(t, "parts.m4a", speechOf(20, 48000)+"-c:a aac"+noPNS))
 	data := m.assemble(t, layout{perChunk: 23, gap: 500_000})
 	plain := m.assemble(t, layout{})
 	for _, tc := range []struct{ start, end float64 }{{0, 0.5}, {0.001, 0.002}, {0.02, 3}, {5, 5.1}, {9.99999, 17.3}, {19, 0}, {19.99, 0}, {3, 100}} {

@@ -19,6 +19,7 @@ import (
 
 	"mp3converter/shared/audio"
 	"mp3converter/shared/engine"
+	"mp3converter/shared/mediatest"
 	"mp3converter/shared/source"
 	"mp3converter/shared/source/sourcetest"
 )
@@ -50,7 +51,7 @@ func TestFailures(t *testing.T) {
 		})
 		return data
 	}
-	mkv := clip(t, "a.mkv", picture+tone440+h264aac)
+	mkv := mediatest.Clip(t, "a.mkv", picture+tone440+h264aac)
 	for _, tc := range []struct {
 		name string
 		data []byte
@@ -63,23 +64,23 @@ func TestFailures(t *testing.T) {
 		{"one byte", []byte("x"), audio.Options{}, engine.CodeNotMedia, ""},
 		{"a playlist of other files", []byte("#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\n/etc/passwd\n#EXT-X-ENDLIST\n"), audio.Options{}, engine.CodeNotMedia, ""},
 		{"a list of files to join", []byte("ffconcat version 1.0\nfile /etc/passwd\n"), audio.Options{}, engine.CodeNotMedia, ""},
-		{"a picture", clip(t, "a.png", "-f lavfi -i testsrc2=s=64x64:d=1:r=1 -frames:v 1"), audio.Options{}, engine.CodeNotMedia, ""},
-		{"a video without sound", clip(t, "mute.mp4", picture+"-c:v libx264"), audio.Options{}, engine.CodeNoAudio, "has a video track but no audio track"},
-		{"a track that does not exist", clip(t, "two.mkv", tone440+"-map 0 -map 0 -c:a aac"), audio.Options{Track: ptr(5)}, engine.CodeTrackMissing, "The file has 2 audio tracks; track 5 does not exist."},
+		{"a picture", mediatest.Clip(t, "a.png", "-f lavfi -i testsrc2=s=64x64:d=1:r=1 -frames:v 1"), audio.Options{}, engine.CodeNotMedia, ""},
+		{"a video without sound", mediatest.Clip(t, "mute.mp4", picture+"-c:v libx264"), audio.Options{}, engine.CodeNoAudio, "has a video track but no audio track"},
+		{"a track that does not exist", mediatest.Clip(t, "two.mkv", tone440+"-map 0 -map 0 -c:a aac"), audio.Options{Track: ptr(5)}, engine.CodeTrackMissing, "The file has 2 audio tracks; track 5 does not exist."},
 		{"a track after the only one", mkv, audio.Options{Track: ptr(1)}, engine.CodeTrackMissing, "The file has 1 audio track; track 1 does not exist."},
 		{"an MP4 cut off before its index", cut(mp4(t), 60), audio.Options{}, engine.CodeCorrupt, "looks like an MP4 file"},
-		{"an MP4 cut off after its index", cut(clip(t, "b.mp4", picture+tone440+h264aac+"-movflags +faststart"), 60), audio.Options{}, engine.CodeCorrupt, "ends early: only 1."},
-		{"an MP4 of which only the index is there", cut(clip(t, "b.mp4", picture+tone440+h264aac+"-movflags +faststart"), 4), audio.Options{}, engine.CodeCorrupt, ""},
+		{"an MP4 cut off after its index", cut(mediatest.Clip(t, "b.mp4", picture+tone440+h264aac+"-movflags +faststart"), 60), audio.Options{}, engine.CodeCorrupt, "ends early: only 1."},
+		{"an MP4 of which only the index is there", cut(mediatest.Clip(t, "b.mp4", picture+tone440+h264aac+"-movflags +faststart"), 4), audio.Options{}, engine.CodeCorrupt, ""},
 		{"a Matroska file cut off", cut(mkv, 60), audio.Options{}, engine.CodeCorrupt, "ends early: only 1."},
-		{"an MP4 that says it is longer than its sound", lasting(clip(t, "s.m4a", tone440+"-c:a aac"), 20), audio.Options{}, engine.CodeCorrupt, "of 1 minute of sound"},
+		{"an MP4 that says it is longer than its sound", lasting(mediatest.Clip(t, "s.m4a", tone440+"-c:a aac"), 20), audio.Options{}, engine.CodeCorrupt, "of 1 minute of sound"},
 		{"an MP4 of nothing but noise", append(bytes.Clone(mp4(t)[:48]), bytes.Repeat([]byte{7}, 5000)...), audio.Options{}, engine.CodeCorrupt, ""},
-		{"an encrypted track", clip(t, "enc.mp4", tone440+"-c:a aac "+encryption), audio.Options{}, engine.CodeEncrypted, "copy-protected"},
+		{"an encrypted track", mediatest.Clip(t, "enc.mp4", tone440+"-c:a aac "+encryption), audio.Options{}, engine.CodeEncrypted, "copy-protected"},
 		{"a track that says it is encrypted", bytes.Replace(mp4(t), []byte("mp4a"), []byte("drms"), 1), audio.Options{}, engine.CodeEncrypted, "copy-protected"},
 		{"sound in an unknown format", bytes.Replace(mkv, []byte("A_AAC"), []byte("A_ZZZ"), 1), audio.Options{}, engine.CodeUnsupportedAudio, "cannot be converted"},
-		{"sound in a format that is known but not decoded", clip(t, "dfpwm.mkv", tone440+"-c:a dfpwm"), audio.Options{}, engine.CodeUnsupportedAudio, ""},
+		{"sound in a format that is known but not decoded", mediatest.Clip(t, "dfpwm.mkv", tone440+"-c:a dfpwm"), audio.Options{}, engine.CodeUnsupportedAudio, ""},
 		{"too long by what it says", lasting(mp4(t), 8640), audio.Options{}, engine.CodeTooLong, "7 hours 15 minutes long, more than the 6 hours"},
 		{"a start after the end", mp4(t), audio.Options{Start: ptr(10.0)}, engine.CodeRangeEmpty, "only 3 seconds long"},
-		{"a start after the end of a stream that does not say how long it is", clip(t, "a.ts", picture+tone440+h264aac), audio.Options{Start: ptr(60.0), End: ptr(61.0)}, engine.CodeRangeEmpty, ""},
+		{"a start after the end of a stream that does not say how long it is", mediatest.Clip(t, "a.ts", picture+tone440+h264aac), audio.Options{Start: ptr(60.0), End: ptr(61.0)}, engine.CodeRangeEmpty, ""},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
@@ -93,7 +94,7 @@ func TestFailures(t *testing.T) {
 
 func TestAGlitchDoesNotFailAConversion(t *testing.T) {
 	t.Parallel()
-	data := bytes.Clone(clip(t, "a.ts", picture+tone440+h264aac))
+	data := bytes.Clone(mediatest.Clip(t, "a.ts", picture+tone440+h264aac))
 	for packet := 200; packet < 210; packet++ {
 		copy(data[packet*188+20:], bytes.Repeat([]byte{0xa5}, 100))
 	}
@@ -147,7 +148,7 @@ func TestLimits(t *testing.T) {
 func TestErrorsOfTheStorageAreNotBlamedOnTheFile(t *testing.T) {
 	t.Parallel()
 	down := errors.New("503 slow down")
-	data := clip(t, "large.mkv", "-f lavfi -i anoisesrc=d=60:r=44100 -c:a flac")
+	data := mediatest.Clip(t, "large.mkv", "-f lavfi -i anoisesrc=d=60:r=44100 -c:a flac")
 	for name, tc := range map[string]struct {
 		from int64
 		err  error
@@ -204,7 +205,7 @@ func TestErrorsOfTheDestinationAreTransient(t *testing.T) {
 	for name, src := range map[string]source.Ranges{"at the end": &sourcetest.Object{Data: mp4(t)}, "midways": endless()} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			_, err := newEngine(t, engine.Config{}).Convert(t.Context(), src, &destination{t: t, fail: full}, audio.Options{Mode: audio.CBR, Bitrate: ptr(320)}, nil)
+			_, err := newEngine(t, engine.Config{}).Convert(t.Context(), src, &mediatest.Destination{T: t, Fail: full}, audio.Options{Mode: audio.CBR, Bitrate: ptr(320)}, nil)
 			var f *engine.Failure
 			if !errors.Is(err, full) || errors.As(err, &f) {
 				t.Errorf("error %v, want %v and no permanent failure", err, full)
@@ -219,7 +220,7 @@ func TestCancellingLeavesNoChild(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	e := newEngine(t, engine.Config{FFmpeg: filepath.Join(bin, "ffmpeg")})
 	var seen []int
-	_, err := e.Convert(ctx, endless(), &destination{t: t}, audio.Options{}, func(percent int) {
+	_, err := e.Convert(ctx, endless(), newDestination(t), audio.Options{}, func(percent int) {
 		if percent > 0 {
 			seen = offspring(t, bin)
 			cancel()
@@ -240,7 +241,7 @@ func TestCancellingLeavesNoChild(t *testing.T) {
 
 func TestNewRefusesAnFFmpegWithoutTheEngineMode(t *testing.T) {
 	t.Parallel()
-	for want, ffmpeg := range map[string]string{"engine mode": path(t, "MEDIA_FFMPEG"), "find": filepath.Join(t.TempDir(), "nothing")} {
+	for want, ffmpeg := range map[string]string{"engine mode": mediatest.FFmpeg(t), "find": filepath.Join(t.TempDir(), "nothing")} {
 		if _, err := engine.New(t.Context(), engine.Config{FFmpeg: ffmpeg}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("New(%s): error %v, want %q in it", ffmpeg, err, want)
 		}
@@ -297,7 +298,7 @@ func TestAKilledConverterLeavesNoChild(t *testing.T) {
 func ownLayer(t *testing.T) string {
 	t.Helper()
 	bin := t.TempDir()
-	if err := os.Symlink(layerFFmpeg(t), filepath.Join(bin, "ffmpeg")); err != nil {
+	if err := os.Symlink(mediatest.LayerFFmpeg(t), filepath.Join(bin, "ffmpeg")); err != nil {
 		t.Fatal(err)
 	}
 	return bin

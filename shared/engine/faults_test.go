@@ -11,6 +11,7 @@ import (
 
 	"mp3converter/shared/audio"
 	"mp3converter/shared/engine"
+	"mp3converter/shared/mediatest"
 	"mp3converter/shared/source"
 	"mp3converter/shared/source/sourcetest"
 )
@@ -18,7 +19,7 @@ import (
 // waysOfReading are two files of the same sound: one of which an excerpt is made, and one that is read as a whole.
 func waysOfReading(t testing.TB) map[string][]byte {
 	t.Helper()
-	m := takeApart(t, clip(t, "faults.m4a", speechOf(12, 44100)+"-c:a aac -b:a 192k"))
+	m := takeApart(t, mediatest.Clip(t, "faults.m4a", speechOf(12, 44100)+"-c:a aac -b:a 192k"))
 	lay := layout{perChunk: 40, gap: 1_200_000, moovFirst: true}
 	excerpt := m.assemble(t, lay)
 	lay.moov = odd

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"mp3converter/shared/audio"
+	"mp3converter/shared/mediatest"
 )
 
 // TestSoundThatIsMoreThanItsHeaderSays converts HE-AAC as broadcasts and old phones have it: nothing says that there is
@@ -21,9 +22,9 @@ func TestSoundThatIsMoreThanItsHeaderSays(t *testing.T) {
 		}
 		for container, data := range map[string][]byte{
 			"ADTS": stream,
-			"MP4":  clip(t, name+".mp4", "-i "+path+" -c copy"),
-			"MKV":  clip(t, name+".mkv", "-i "+path+" -c copy"),
-			"TS":   clip(t, name+".ts", "-i "+path+" -c copy"),
+			"MP4":  mediatest.Clip(t, name+".mp4", "-i "+path+" -c copy"),
+			"MKV":  mediatest.Clip(t, name+".mkv", "-i "+path+" -c copy"),
+			"TS":   mediatest.Clip(t, name+".ts", "-i "+path+" -c copy"),
 		} {
 			t.Run(name+" in "+container, func(t *testing.T) {
 				t.Parallel()

@@ -7,35 +7,22 @@ import (
 	"fmt"
 	"math"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 
 	"mp3converter/shared/audio"
 	"mp3converter/shared/engine"
+	"mp3converter/shared/mediatest"
 	"mp3converter/shared/source"
 	"mp3converter/shared/source/sourcetest"
 )
 
-// path returns what an environment variable that `make test` sets points to.
-func path(t testing.TB, env string) string {
-	t.Helper()
-	value := os.Getenv(env)
-	if value == "" {
-		t.Fatalf("%s is not set: run these tests by `make test`, which builds the ffmpeg layer and sets it", env)
-	}
-	return value
-}
-
-func layerFFmpeg(t testing.TB) string { return filepath.Join(path(t, "LAYER_DIR"), "bin", "ffmpeg") }
-
 func newEngine(t testing.TB, cfg engine.Config) *engine.Engine {
 	t.Helper()
 	if cfg.FFmpeg == "" {
-		cfg.FFmpeg = layerFFmpeg(t)
+		cfg.FFmpeg = mediatest.LayerFFmpeg(t)
 	}
 	e, err := engine.New(t.Context(), cfg)
 	if err != nil {
@@ -44,49 +31,10 @@ func newEngine(t testing.TB, cfg engine.Config) *engine.Engine {
 	return e
 }
 
-// ffmpeg runs the full ffmpeg that makes and judges media, and returns what it wrote to its standard output and error.
+// ffmpeg runs the complete ffmpeg, and returns what it wrote to its standard output and error.
 func ffmpeg(t testing.TB, stdin []byte, args ...string) (out, words []byte) {
 	t.Helper()
-	out, words, err := runFFmpeg(path(t, "MEDIA_FFMPEG"), stdin, args...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return out, words
-}
-
-func runFFmpeg(program string, stdin []byte, args ...string) (out, words []byte, err error) {
-	cmd := exec.Command(program, append([]string{"-hide_banner", "-nostats", "-y"}, args...)...)
-	var stdout, stderr bytes.Buffer
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(stdin), &stdout, &stderr
-	if err := cmd.Run(); err != nil {
-		return nil, nil, fmt.Errorf("ffmpeg %v: %w\n%s", args, err, stderr.Bytes())
-	}
-	return stdout.Bytes(), stderr.Bytes(), nil
-}
-
-var clips sync.Map // of func() ([]byte, error), by name and arguments
-
-// clip makes a file of the named kind from ffmpeg's arguments, split at spaces; the same one is made only once.
-func clip(t testing.TB, name, args string) []byte {
-	t.Helper()
-	program := path(t, "MEDIA_FFMPEG")
-	made, _ := clips.LoadOrStore(name+" "+args, sync.OnceValues(func() ([]byte, error) {
-		dir, err := os.MkdirTemp("", "clip")
-		if err != nil {
-			return nil, err
-		}
-		defer os.RemoveAll(dir) //nolint:errcheck // under the system's temporary folder
-		file := filepath.Join(dir, name)
-		if _, _, err := runFFmpeg(program, nil, append(strings.Fields(args), "-threads", "1", file)...); err != nil {
-			return nil, err
-		}
-		return os.ReadFile(file)
-	}))
-	data, err := made.(func() ([]byte, error))()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return data
+	return mediatest.Run(t, mediatest.FFmpeg(t), stdin, args...)
 }
 
 const (
@@ -95,7 +43,7 @@ const (
 	h264aac = "-c:v libx264 -preset ultrafast -c:a aac "
 )
 
-func mp4(t testing.TB) []byte { return clip(t, "a.mp4", picture+tone440+h264aac) }
+func mp4(t testing.TB) []byte { return mediatest.Clip(t, "a.mp4", picture+tone440+h264aac) }
 
 // result is the outcome of a conversion, with everything that was written.
 type result struct {
@@ -104,27 +52,8 @@ type result struct {
 	progress []int
 }
 
-// destination takes an MP3 and holds the engine to what it promises of its writes.
-type destination struct {
-	t    testing.TB
-	data []byte
-	fail error
-}
-
-func (d *destination) WriteAt(p []byte, offset int64) (int, error) {
-	if d.fail != nil {
-		return 0, d.fail
-	}
-	end := offset + int64(len(p))
-	switch {
-	case offset == int64(len(d.data)):
-		d.data = append(d.data, p...)
-	case end <= int64(len(d.data)) && end <= engine.Rewritable:
-		copy(d.data[offset:], p)
-	default:
-		d.t.Errorf("WriteAt(%d bytes, %d) after %d bytes is neither in order nor within the first %d", len(p), offset, len(d.data), engine.Rewritable)
-	}
-	return len(p), nil
+func newDestination(t testing.TB) *mediatest.Destination {
+	return &mediatest.Destination{T: t, Rewritable: engine.Rewritable}
 }
 
 func convert(t testing.TB, e *engine.Engine, src source.Ranges, opts audio.Options) (result, error) {
@@ -132,10 +61,10 @@ func convert(t testing.TB, e *engine.Engine, src source.Ranges, opts audio.Optio
 	if err := opts.Validate(); err != nil {
 		t.Fatal(err)
 	}
-	dst := &destination{t: t}
+	dst := newDestination(t)
 	var res result
 	r, err := e.Convert(t.Context(), src, dst, opts, func(percent int) { res.progress = append(res.progress, percent) })
-	res.Result, res.mp3 = r, dst.data
+	res.Result, res.mp3 = r, dst.Data
 	return res, err
 }
 

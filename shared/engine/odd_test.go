@@ -12,6 +12,7 @@ import (
 
 	"mp3converter/shared/audio"
 	"mp3converter/shared/engine"
+	"mp3converter/shared/mediatest"
 	"mp3converter/shared/source/sourcetest"
 )
 
@@ -35,7 +36,7 @@ func TestEverySurroundChannelIsHeard(t *testing.T) {
 				for i, hz := range tones {
 					expr[i] = fmt.Sprintf("0.99*sin(%g*2*PI*t)", hz)
 				}
-				data := clip(t, "surround.wav", "-f lavfi -i aevalsrc="+strings.Join(expr, "|")+":c="+layout+":d=1:s=48000 -c:a pcm_s16le")
+				data := mediatest.Clip(t, "surround.wav", "-f lavfi -i aevalsrc="+strings.Join(expr, "|")+":c="+layout+":d=1:s=48000 -c:a pcm_s16le")
 				p := decoded(t, converted(t, data, audio.Options{Channels: &channels}).mp3)
 				if len(p.channels) != channels {
 					t.Fatalf("%d channels", len(p.channels))
@@ -60,7 +61,7 @@ func TestEverySurroundChannelIsHeard(t *testing.T) {
 func TestSoundThatChangesInMidFile(t *testing.T) {
 	t.Parallel()
 	part := func(hz, rate, channels int, codec string) []byte {
-		return clip(t, "part.ts", fmt.Sprintf("-f lavfi -i sine=%d:d=3:r=%d -ac %d -c:a %s", hz, rate, channels, codec))
+		return mediatest.Clip(t, "part.ts", fmt.Sprintf("-f lavfi -i sine=%d:d=3:r=%d -ac %d -c:a %s", hz, rate, channels, codec))
 	}
 	first := part(440, 44100, 2, "aac")
 	for name, second := range map[string][]byte{
@@ -90,7 +91,7 @@ func TestGapsInTheTimestamps(t *testing.T) {
 	for _, file := range []string{"gap.mkv", "gap.ts", "gap.mp4"} {
 		t.Run(file, func(t *testing.T) {
 			t.Parallel()
-			data := clip(t, file, speechOf(6, 44100)+"-c:a aac -bsf:a noise=drop=between(pts\\,90000\\,130000)")
+			data := mediatest.Clip(t, file, speechOf(6, 44100)+"-c:a aac -bsf:a noise=drop=between(pts\\,90000\\,130000)")
 			exact(t, data, filepath.Ext(file)[1:], 2)
 		})
 	}
@@ -109,7 +110,7 @@ func TestHardlyAnySound(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			res := converted(t, clip(t, tc.file, "-f lavfi -i aevalsrc=0.5:d=1:s=44100 -af atrim=end_sample=1 "+tc.args), audio.Options{})
+			res := converted(t, mediatest.Clip(t, tc.file, "-f lavfi -i aevalsrc=0.5:d=1:s=44100 -af atrim=end_sample=1 "+tc.args), audio.Options{})
 			if res.Samples != tc.samples || decoded(t, res.mp3).samples() != int(tc.samples) {
 				t.Errorf("%d samples, want %d", res.Samples, tc.samples)
 			}
@@ -118,7 +119,7 @@ func TestHardlyAnySound(t *testing.T) {
 	for file, code := range map[string]engine.Code{"none.mov": engine.CodeNoAudio, "none.mkv": engine.CodeCorrupt} {
 		t.Run(file, func(t *testing.T) {
 			t.Parallel()
-			data := clip(t, file, picture+"-f lavfi -i anullsrc -map 0 -map 1 -c:v mjpeg -af atrim=end_sample=0 -t 1 -c:a pcm_s16le")
+			data := mediatest.Clip(t, file, picture+"-f lavfi -i anullsrc -map 0 -map 1 -c:v mjpeg -af atrim=end_sample=0 -t 1 -c:a pcm_s16le")
 			_ = refused(t, data, audio.Options{}, code)
 		})
 	}
@@ -158,10 +159,10 @@ func TestMemoryDoesNotGrowWithLength(t *testing.T) {
 	// Stats.MaxRSS counts from this process's size, which that of the other tests' clips is part of.
 	peak := func(minutes int) (kilobytes int) {
 		bin := ownLayer(t)
-		data := clip(t, "long.mkv", fmt.Sprintf("-f lavfi -i sine=440:d=%d:r=16000 -c:a flac -compression_level 0", 60*minutes))
+		data := mediatest.Clip(t, "long.mkv", fmt.Sprintf("-f lavfi -i sine=440:d=%d:r=16000 -c:a flac -compression_level 0", 60*minutes))
 		e := newEngine(t, engine.Config{FFmpeg: filepath.Join(bin, "ffmpeg"), Workers: 2})
 		src := &sourcetest.Object{Data: data}
-		if _, err := e.Convert(t.Context(), src, &destination{t: t}, audio.Options{Quality: ptr(9)}, func(int) {
+		if _, err := e.Convert(t.Context(), src, newDestination(t), audio.Options{Quality: ptr(9)}, func(int) {
 			for _, pid := range offspring(t, bin) {
 				kilobytes = max(kilobytes, mostResident(t, pid))
 			}
@@ -210,7 +211,7 @@ func TestChaptersAndCoversOfEveryKind(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			data := clip(t, tc.file, tc.args)
+			data := mediatest.Clip(t, tc.file, tc.args)
 			res := converted(t, data, audio.Options{})
 			tags := ffmetadata(t, res.mp3)
 			if !strings.Contains(tags, "title=One\n") || !strings.Contains(tags, "title=Zwölf\n") {

@@ -2,36 +2,18 @@ package isobmff_test
 
 import (
 	"bytes"
-	"compress/zlib"
 	"context"
-	"encoding/binary"
 	"io"
 	"slices"
 	"sync/atomic"
+
+	"mp3converter/shared/mediatest"
 )
 
 // The builders in this file make small files of every shape in memory, and large ones that are mostly not there.
 
-func box(kind string, body ...[]byte) []byte {
-	b := bytes.Join(body, nil)
-	return append(append(binary.BigEndian.AppendUint32(nil, uint32(8+len(b))), kind...), b...)
-}
-
-func u32(values ...uint32) []byte {
-	var p []byte
-	for _, v := range values {
-		p = binary.BigEndian.AppendUint32(p, v)
-	}
-	return p
-}
-
-func u64(values ...uint64) []byte {
-	var p []byte
-	for _, v := range values {
-		p = binary.BigEndian.AppendUint64(p, v)
-	}
-	return p
-}
+// Short names for what is written often.
+var box, u32, u64 = mediatest.Box, mediatest.U32, mediatest.U64
 
 func zeros(n int) []byte { return make([]byte, n) }
 
@@ -148,17 +130,6 @@ func movie(tracks []*audioTrack, more ...[]byte) []byte {
 		p = append(p, t.trak()...)
 	}
 	return append(p, bytes.Join(more, nil)...)
-}
-
-// compressed is the same movie box in QuickTime's compressed form.
-func compressed(content []byte) []byte {
-	moov := box("moov", content)
-	var z bytes.Buffer
-	w := zlib.NewWriter(&z)
-	if _, err := w.Write(moov); err != nil || w.Close() != nil {
-		panic("a buffer refuses to be written")
-	}
-	return box("moov", box("cmov", box("dcom", []byte("zlib")), box("cmvd", u32(uint32(len(moov))), z.Bytes())))
 }
 
 // mvex has the defaults for fragments of some tracks.

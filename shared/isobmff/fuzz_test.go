@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"mp3converter/shared/isobmff"
+	"mp3converter/shared/mediatest"
 	"mp3converter/shared/source"
 )
 
@@ -34,7 +35,7 @@ func seeds(t testing.TB) [][]byte {
 	first := slices.Concat(ftyp("isom"), box("moov", content), box("mdat", zeros(1200)))
 	list := [][]byte{
 		plain(1200, late, text), plain(1000, pcm), plain(1000, &v1), plain(1200, half), plain(1200, video, late, text), first,
-		slices.Concat(ftyp("qt  "), box("mdat", zeros(1200)), compressed(content)),
+		slices.Concat(ftyp("qt  "), box("mdat", zeros(1200)), mediatest.Compressed(box("moov", content))),
 		slices.Concat(head("wide", 8), u32(0), []byte("mdat"), zeros(10)),
 	}
 	for _, index := range []string{"", "sidx", "tree", "mfra", "some"} {

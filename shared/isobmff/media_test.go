@@ -10,16 +10,15 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"mp3converter/shared/isobmff"
+	"mp3converter/shared/mediatest"
 )
 
 // object is a file in memory that counts how often it is read far from where it was read before, as a source of pages
@@ -61,42 +60,15 @@ func (o *object) ReadAtContext(ctx context.Context, p []byte, offset int64) (int
 	return n, nil
 }
 
-func ffmpegPath(t testing.TB) string {
-	t.Helper()
-	value := os.Getenv("MEDIA_FFMPEG")
-	if value == "" {
-		t.Fatal("MEDIA_FFMPEG is not set: run these tests by `make test`, which sets it")
-	}
-	return value
-}
-
 // decoder judges instead of MEDIA_FFMPEG: decisions about edit lists differ between versions, and an extract must be
 // taken like the original by all.
 var decoder = flag.String("decoder", "", "path of another ffmpeg to decode with")
 
-// ffmpeg runs the full ffmpeg and returns what it wrote to its standard output.
-func ffmpeg(t testing.TB, args ...string) []byte {
-	t.Helper()
-	return run(t, ffmpegPath(t), args...)
-}
-
+// run runs an ffmpeg and returns what it wrote to its standard output.
 func run(t testing.TB, program string, args ...string) []byte {
 	t.Helper()
-	cmd := exec.Command(program, append([]string{"-hide_banner", "-nostats", "-v", "error", "-y"}, args...)...)
-	var stdout, stderr bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	if err := cmd.Run(); err != nil {
-		t.Fatalf("ffmpeg %v: %v\n%s", args, err, stderr.Bytes())
-	}
-	return stdout.Bytes()
-}
-
-// clip makes a file by ffmpeg from arguments split at spaces.
-func clip(t testing.TB, name, args string) string {
-	t.Helper()
-	file := filepath.Join(t.TempDir(), name)
-	ffmpeg(t, append(strings.Fields(args), "-threads", "1", file)...)
-	return file
+	out, _ := mediatest.Run(t, program, nil, append([]string{"-v", "error"}, args...)...)
+	return out
 }
 
 func readFile(t testing.TB, file string) []byte {
@@ -128,12 +100,12 @@ func materialised(t testing.TB, data []byte, e *isobmff.Extract) string {
 // decode decodes one audio track to what the decoder gives out, as floats.
 func decode(t testing.TB, file string, track int) []byte {
 	t.Helper()
-	return run(t, cmp.Or(*decoder, ffmpegPath(t)), "-i", file, "-map", fmt.Sprintf("0:a:%d", track), "-c:a", "pcm_f32le", "-f", "f32le", "-")
+	return run(t, cmp.Or(*decoder, mediatest.FFmpeg(t)), "-i", file, "-map", fmt.Sprintf("0:a:%d", track), "-c:a", "pcm_f32le", "-f", "f32le", "-")
 }
 
 func metadata(t testing.TB, file string) string {
 	t.Helper()
-	return string(run(t, cmp.Or(*decoder, ffmpegPath(t)), "-i", file, "-f", "ffmetadata", "-"))
+	return string(run(t, cmp.Or(*decoder, mediatest.FFmpeg(t)), "-i", file, "-f", "ffmetadata", "-"))
 }
 
 func open(t testing.TB, data []byte) *isobmff.Movie {
@@ -216,7 +188,7 @@ func TestExtractDecodesToTheSameSamples(t *testing.T) {
 	for _, s := range shapes {
 		t.Run(s.name, func(t *testing.T) {
 			t.Parallel()
-			file := clip(t, s.file, s.args)
+			file := mediatest.File(t, s.file, s.args)
 			data := readFile(t, file)
 			m := open(t, data)
 			tracks := m.AudioTracks()
@@ -307,7 +279,7 @@ func TestEditListsAreTakenAsTheOriginals(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			data := withEmptyTrack(t, readFile(t, clip(t, "a.mp4", args)))
+			data := withEmptyTrack(t, readFile(t, mediatest.File(t, "a.mp4", args)))
 			file := filepath.Join(t.TempDir(), "empty.mp4")
 			if err := os.WriteFile(file, data, 0o600); err != nil {
 				t.Fatal(err)
@@ -332,7 +304,7 @@ func TestEditListsAreTakenAsTheOriginals(t *testing.T) {
 func TestUnusualEditLists(t *testing.T) {
 	t.Parallel()
 	for _, codec := range []string{"aac", "pcm_s16le"} {
-		file := clip(t, "a.mov", noise+"-c:a "+codec)
+		file := mediatest.File(t, "a.mov", noise+"-c:a "+codec)
 		original := readFile(t, file)
 		for name, edits := range map[string][][2]int{
 			"starts inside":          {{2000, 20000}},

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"mp3converter/shared/isobmff"
+	"mp3converter/shared/mediatest"
 	"mp3converter/shared/source"
 )
 
@@ -259,7 +260,7 @@ func TestTracksAreDescribed(t *testing.T) {
 func TestCompressedMovieBox(t *testing.T) {
 	t.Parallel()
 	track := newAAC(1, 8, 4, 28, 500)
-	data := slices.Concat(ftyp("qt  "), box("mdat", zeros(1200)), compressed(movie([]*audioTrack{track})))
+	data := slices.Concat(ftyp("qt  "), box("mdat", zeros(1200)), mediatest.Compressed(box("moov", movie([]*audioTrack{track}))))
 	m := open(t, data)
 	e, err := m.Extract(t.Context(), 0, isobmff.Span{})
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"mp3converter/shared/isobmff"
+	"mp3converter/shared/mediatest"
 )
 
 func floats(p []byte) []float64 {
@@ -56,7 +57,7 @@ func TestASpanIsCutExactly(t *testing.T) {
 	} {
 		t.Run(s.name, func(t *testing.T) {
 			t.Parallel()
-			file := clip(t, s.file, s.args)
+			file := mediatest.File(t, s.file, s.args)
 			data := readFile(t, file)
 			m := open(t, data)
 			whole := floats(decode(t, file, 0))
@@ -108,7 +109,7 @@ func TestASpanTakesTheWholeTrackWhereItIsNotCertain(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			m := open(t, readFile(t, clip(t, "a.mp4", args)))
+			m := open(t, readFile(t, mediatest.File(t, "a.mp4", args)))
 			e, err := m.Extract(t.Context(), 0, isobmff.Span{Start: time.Second, End: 2 * time.Second})
 			if err != nil {
 				t.Fatal(err)

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"mp3converter/shared/isobmff"
+	"mp3converter/shared/mediatest"
 )
 
 // tagged writes an ffmetadata file with tags and n chapters.
@@ -28,7 +29,7 @@ func tagged(t testing.TB, n int) string {
 
 func TestTagsPicturesAndChaptersComeAlong(t *testing.T) {
 	t.Parallel()
-	cover := clip(t, "cover.png", "-f lavfi -i testsrc=s=120x120:d=1 -frames:v 1")
+	cover := mediatest.File(t, "cover.png", "-f lavfi -i testsrc=s=120x120:d=1 -frames:v 1")
 	for _, s := range []struct {
 		name, file, args string
 		chapters         int
@@ -45,7 +46,7 @@ func TestTagsPicturesAndChaptersComeAlong(t *testing.T) {
 	} {
 		t.Run(s.name, func(t *testing.T) {
 			t.Parallel()
-			file := clip(t, s.file, strings.NewReplacer("{tags}", tagged(t, s.chapters), "{cover}", cover).Replace(s.args))
+			file := mediatest.File(t, s.file, strings.NewReplacer("{tags}", tagged(t, s.chapters), "{cover}", cover).Replace(s.args))
 			data := readFile(t, file)
 			e, err := open(t, data).Extract(t.Context(), 0, isobmff.Span{})
 			if err != nil {
@@ -64,8 +65,8 @@ func TestTagsPicturesAndChaptersComeAlong(t *testing.T) {
 			}
 			if s.covers {
 				args := []string{"-map", "0:v:0", "-c", "copy", "-f", "image2pipe", "-"}
-				a := ffmpeg(t, append([]string{"-i", virtual}, args...)...)
-				b := ffmpeg(t, append([]string{"-i", file}, args...)...)
+				a := run(t, mediatest.FFmpeg(t), append([]string{"-i", virtual}, args...)...)
+				b := run(t, mediatest.FFmpeg(t), append([]string{"-i", file}, args...)...)
 				if len(a) == 0 || !bytes.Equal(a, b) {
 					t.Errorf("the cover has %d bytes, %d in the original, and differs", len(a), len(b))
 				}

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"mp3converter/shared/mediatest"
 	"mp3converter/shared/mp3"
 )
 
@@ -25,7 +26,7 @@ func TestCopyFromContainers(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			video := clip(t, test.name, "-f lavfi -i testsrc2=s=64x64:r=5:d=3 "+sound+"-c:v mpeg4 -c:a libmp3lame "+test.args)
+			video := mediatest.Clip(t, test.name, "-f lavfi -i testsrc2=s=64x64:r=5:d=3 "+sound+"-c:v mpeg4 -c:a libmp3lame "+test.args)
 			file := filepath.Join(t.TempDir(), test.name)
 			if err := os.WriteFile(file, video, 0o600); err != nil {
 				t.Fatal(err)

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"mp3converter/shared/mediatest"
 	"mp3converter/shared/mp3"
 )
 
@@ -45,7 +46,7 @@ func tryCopy(data []byte, piece int, opts mp3.CopyOptions) (frames [][]byte, don
 // recording is a file of the kinds that are about, by the arguments of its encode.
 func recording(t testing.TB, args string) []byte {
 	t.Helper()
-	return clip(t, "a.mp3", sound+args+" -c:a libmp3lame")
+	return mediatest.Clip(t, "a.mp3", sound+args+" -c:a libmp3lame")
 }
 
 var recordings = map[string]string{
@@ -258,9 +259,9 @@ func TestStreamsThatCannotBeCopied(t *testing.T) {
 		data []byte
 		why  string
 	}{
-		"Layer II":                  {clip(t, "a.mp2", sound+"-c:a mp2"), "layer 2"},
+		"Layer II":                  {mediatest.Clip(t, "a.mp2", sound+"-c:a mp2"), "layer 2"},
 		"Layer I":                   {layerI(), "layer 1"},
-		"Layer II behind Layer III": {append(bytes.Clone(v5), clip(t, "a.mp2", sound+"-c:a mp2")...), "layer 2"},
+		"Layer II behind Layer III": {append(bytes.Clone(v5), mediatest.Clip(t, "a.mp2", sound+"-c:a mp2")...), "layer 2"},
 		"free format":               {freeFormat(), "free format"},
 		"another sample rate":       {append(bytes.Clone(v5), v9...), "changes from MPEG-1 layer 3, 44100 Hz to MPEG-2.5 layer 3, 11025 Hz"},
 		"sample rate behind junk":   {slicesJoin([][]byte{v5, []byte("junk"), v9}), "changes from"},

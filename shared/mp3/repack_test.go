@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"testing"
 
+	"mp3converter/shared/mediatest"
 	"mp3converter/shared/mp3"
 )
 
@@ -49,7 +50,7 @@ func TestVBRIsPackedAsLAMEPackedIt(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			form := fmt.Sprintf("-ar %d -ac %d", tc.rate, tc.channels)
-			pcm := clip(t, "a.f32", tc.source+form+" -c:a pcm_f32le -f f32le")
+			pcm := mediatest.Clip(t, "a.f32", tc.source+form+" -c:a pcm_f32le -f f32le")
 			frames := split(t, lame(t, pcm, fmt.Sprintf("-f f32le %s -i pipe: -q:a %d", form, tc.quality)))
 			got := repacked(t, frames)
 			if len(got) != len(frames) {

@@ -12,6 +12,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"mp3converter/shared/mediatest"
 	"mp3converter/shared/mp3"
 )
 
@@ -29,7 +30,7 @@ func ffmetadata(t testing.TB, data []byte) string {
 
 func TestTagIsReadByFFmpeg(t *testing.T) {
 	t.Parallel()
-	cover := clip(t, "a.jpg", "-f lavfi -i testsrc2=s=64x64:d=1 -frames:v 1")
+	cover := mediatest.Clip(t, "a.jpg", "-f lavfi -i testsrc2=s=64x64:d=1 -frames:v 1")
 	data, result := tagged(t, mp3.Tag{
 		Title: "Tïtle", Artist: "Ärtist 歌手", Album: "Albüm", AlbumArtist: "Various", Date: "2024-02-29", Track: "3/12",
 		Genre: "Spoken & Audio", Comment: "first\nsecond = line;", Picture: cover,

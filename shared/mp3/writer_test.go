@@ -7,6 +7,7 @@ import (
 	"io"
 	"testing"
 
+	"mp3converter/shared/mediatest"
 	"mp3converter/shared/mp3"
 )
 
@@ -86,7 +87,7 @@ func TestHeaderFrameFitsWhateverTheFrames(t *testing.T) {
 		}
 		t.Run(fmt.Sprintf("%d Hz %d channels %d kbit", rate, channels, kbps), func(t *testing.T) {
 			t.Parallel()
-			source := clip(t, "a.mp3", fmt.Sprintf("%s-t 1 -ar %d -ac %d -c:a libmp3lame -b:a %dk -write_xing 0 -id3v2_version 0", sound, rate, channels, kbps))
+			source := mediatest.Clip(t, "a.mp3", fmt.Sprintf("%s-t 1 -ar %d -ac %d -c:a libmp3lame -b:a %dk -write_xing 0 -id3v2_version 0", sound, rate, channels, kbps))
 			for _, method := range []mp3.Method{mp3.MethodCBR, mp3.MethodMTRH} {
 				got, result := written(t, split(t, source), mp3.Options{Method: method}, mp3.EndInfo{
 					Encoder: mp3.LAMECBR(kbps, mp3.JointStereo, rate), Gapless: mp3.Gapless{Known: true, Delay: 576, Padding: 700}})
@@ -192,12 +193,12 @@ func TestWriterRefusesWhatIsNoStream(t *testing.T) {
 
 func TestWriterWithoutFrames(t *testing.T) {
 	t.Parallel()
-	dst := &destination{t: t}
+	dst := newDestination(t)
 	if _, err := mp3.NewWriter(dst, mp3.Options{Tag: mp3.Tag{Title: "nothing"}}).Finish(mp3.EndInfo{}); !errors.Is(err, mp3.ErrNoFrames) {
 		t.Errorf("%v, want ErrNoFrames", err)
 	}
-	if len(dst.data) > 0 {
-		t.Errorf("%d bytes written", len(dst.data))
+	if len(dst.Data) > 0 {
+		t.Errorf("%d bytes written", len(dst.Data))
 	}
 }
 
@@ -235,7 +236,7 @@ func TestWriterRefusesImpossibleGaps(t *testing.T) {
 func TestWriterWritesLargePieces(t *testing.T) {
 	t.Parallel()
 	for batch, most := range map[int]int{1: 70_000, 100: 80_000, 1000: 96_000} {
-		dst := &destination{t: t}
+		dst := newDestination(t)
 		w := mp3.NewWriter(dst, mp3.Options{Tag: mp3.Tag{Title: "x"}})
 		for range 5000 / batch {
 			if err := w.WriteFrames(bytes.Repeat(silentFrame(), batch)); err != nil {
@@ -246,12 +247,12 @@ func TestWriterWritesLargePieces(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if dst.most < 60_000 || dst.most > most {
-			t.Errorf("by %d frames: longest write has %d bytes", batch, dst.most)
+		if dst.Longest < 60_000 || dst.Longest > most {
+			t.Errorf("by %d frames: longest write has %d bytes", batch, dst.Longest)
 		}
-		frames := split(t, dst.data)
-		if checked(t, frames); len(frames) != 5001 || result.Bytes != int64(len(dst.data)) {
-			t.Errorf("by %d frames: %d frames in %d bytes, result %+v", batch, len(frames), len(dst.data), result)
+		frames := split(t, dst.Data)
+		if checked(t, frames); len(frames) != 5001 || result.Bytes != int64(len(dst.Data)) {
+			t.Errorf("by %d frames: %d frames in %d bytes, result %+v", batch, len(frames), len(dst.Data), result)
 		}
 	}
 }

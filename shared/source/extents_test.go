@@ -73,12 +73,7 @@ func openExtents(t *testing.T, object *sourcetest.Object, l layout, cfg source.C
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		e.Close()
-		if n := object.Unclosed(); n != 0 {
-			t.Errorf("%d bodies are still open after Close", n)
-		}
-	})
+	closeAtEnd(t, object, e)
 	return e
 }
 

@@ -27,13 +27,19 @@ func open(t *testing.T, object *sourcetest.Object, cfg source.Config) *source.Re
 	t.Helper()
 	cfg.Backoff = max(cfg.Backoff, time.Microsecond)
 	r := source.NewReader(t.Context(), object, cfg)
+	closeAtEnd(t, object, r)
+	return r
+}
+
+// closeAtEnd closes a reader when its test ends, which must leave no body of the object open.
+func closeAtEnd(t *testing.T, object *sourcetest.Object, reader interface{ Close() }) {
+	t.Helper()
 	t.Cleanup(func() {
-		r.Close()
+		reader.Close()
 		if n := object.Unclosed(); n != 0 {
 			t.Errorf("%d bodies are still open after Close", n)
 		}
 	})
-	return r
 }
 
 func TestReadAtAnyOffset(t *testing.T) {

@@ -19,22 +19,19 @@
 /*
  * "ranged protocol v1". URL: ranged:<fdin>,<fdout>
  *
- * The parent owns the bytes; this process may ask for any range of them, or
- * hand over bytes for any offset, and needs neither a network nor a disk.
- * Every request and every answer starts with 16 bytes, little-endian.
+ * The parent owns the bytes; this process may ask for any range of them, and
+ * needs neither a network nor a disk. Every request and every answer starts
+ * with 16 bytes, little-endian.
  *
  *   request (written to fdout)   u32 op, u32 length, u64 offset
  *     op 1 READ                  length bytes wanted from offset
- *     op 2 WRITE                 length bytes for offset follow
  *     op 3 SIZE                  length and offset are 0
  *   answer (read from fdin)      i32 status, u32 length, u64 value
  *     READ                       length bytes follow; fewer than wanted is
  *                                fine, 0 is the end of the object
- *     WRITE                      none
  *     SIZE                       value is the size; status -1 if unknown
  *
- * A negative status is an error, except for SIZE. The parent reports a failed
- * write by closing its end of the pipe.
+ * A negative status is an error, except for SIZE.
  */
 
 #include <errno.h>
@@ -43,7 +40,6 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include "libavutil/error.h"
@@ -53,7 +49,6 @@
 #include "url.h"
 
 #define OP_READ     1
-#define OP_WRITE    2
 #define OP_SIZE     3
 
 #define HEADER_SIZE 16
@@ -70,7 +65,7 @@ typedef struct RangedContext {
     int fdin;
     int fdout;
     int64_t pos;
-    int64_t size;       /* of the object, or the end of what was written; -1: unknown */
+    int64_t size;       /* of the object; -1: unknown */
     int size_asked;
     int broken;         /* the two sides are out of step: nothing more can be said */
 } RangedContext;
@@ -82,8 +77,8 @@ static int parse_fd(const char **p)
 
     errno = 0;
     fd = strtol(*p, &end, 10);
-    if (errno || end == *p || fd < -1 || fd > INT_MAX)
-        return INT_MIN;
+    if (errno || end == *p || fd < 0 || fd > INT_MAX)
+        return -1;
     *p = end;
     return fd;
 }
@@ -98,34 +93,24 @@ static int broken_pipe(URLContext *h, const char *doing, int err)
     return AVERROR(EIO);
 }
 
-static int send_request(URLContext *h, uint32_t op, uint64_t offset,
-                        const unsigned char *payload, uint32_t length)
+static int send_request(URLContext *h, uint32_t op, uint32_t length, uint64_t offset)
 {
     RangedContext *c = h->priv_data;
     unsigned char header[HEADER_SIZE];
-    struct iovec iov[2] = {
-        { header, HEADER_SIZE },
-        { (void *)payload, payload ? length : 0 },
-    };
-    int first = 0;
+    size_t sent = 0;
 
     AV_WL32(header,     op);
     AV_WL32(header + 4, length);
     AV_WL64(header + 8, offset);
 
-    while (first < 2) {
-        ssize_t n = writev(c->fdout, iov + first, 2 - first);
+    while (sent < HEADER_SIZE) {
+        ssize_t n = write(c->fdout, header + sent, HEADER_SIZE - sent);
         if (n < 0) {
             if (errno == EINTR)
                 continue;
             return broken_pipe(h, "write to the parent", errno);
         }
-        while (first < 2 && (size_t)n >= iov[first].iov_len)
-            n -= iov[first++].iov_len;
-        if (first < 2) {
-            iov[first].iov_base  = (char *)iov[first].iov_base + n;
-            iov[first].iov_len  -= n;
-        }
+        sent += n;
     }
     return 0;
 }
@@ -172,7 +157,7 @@ static int ask_size(URLContext *h)
 
     if (c->size_asked)
         return 0;
-    if ((ret = send_request(h, OP_SIZE, 0, NULL, 0)) < 0 ||
+    if ((ret = send_request(h, OP_SIZE, 0, 0)) < 0 ||
         (ret = read_answer(h, &status, &length, &value)) < 0)
         return ret;
     if (length)
@@ -187,32 +172,23 @@ static int ranged_open(URLContext *h, const char *url, int flags)
     RangedContext *c = h->priv_data;
     const char *p = url + strlen("ranged:");
 
-    if ((flags & AVIO_FLAG_READ_WRITE) == AVIO_FLAG_READ_WRITE)
-        return AVERROR(EINVAL);
-
     c->fdin = parse_fd(&p);
-    if (c->fdin == INT_MIN || *p++ != ',')
+    if (c->fdin < 0 || *p++ != ',')
         return AVERROR(EINVAL);
     c->fdout = parse_fd(&p);
-    if (c->fdout < 0 || *p || (!(flags & AVIO_FLAG_WRITE) && c->fdin < 0))
+    if (c->fdout < 0 || *p)
         return AVERROR(EINVAL);
-    if (fcntl(c->fdout, F_GETFD) < 0 || (c->fdin >= 0 && fcntl(c->fdin, F_GETFD) < 0))
+    if (fcntl(c->fdin, F_GETFD) < 0 || fcntl(c->fdout, F_GETFD) < 0)
         return AVERROR(EBADF);
 
     /* Only for speed: a smaller pipe, or a socket, does as well. */
 #ifdef F_SETPIPE_SZ
-    if (flags & AVIO_FLAG_WRITE)
-        (void)fcntl(c->fdout, F_SETPIPE_SZ, PIPE_SIZE);
-    else
-        (void)fcntl(c->fdin, F_SETPIPE_SZ, PIPE_SIZE);
+    (void)fcntl(c->fdin, F_SETPIPE_SZ, PIPE_SIZE);
 #endif
 
-    c->size = flags & AVIO_FLAG_WRITE ? 0 : -1;
-    c->size_asked = !!(flags & AVIO_FLAG_WRITE);
+    c->size = -1;
     h->is_streamed = 0;
     h->max_packet_size = CHUNK_SIZE;
-    if (flags & AVIO_FLAG_WRITE)
-        h->min_packet_size = CHUNK_SIZE;
     return 0;
 }
 
@@ -232,7 +208,7 @@ static int ranged_read(URLContext *h, unsigned char *buf, int size)
         return AVERROR_EOF;
     size = FFMIN(size, CHUNK_SIZE);
 
-    if ((ret = send_request(h, OP_READ, c->pos, NULL, size)) < 0 ||
+    if ((ret = send_request(h, OP_READ, size, c->pos)) < 0 ||
         (ret = read_answer(h, &status, &length, &value)) < 0)
         return ret;
     if (status < 0 && !length) {
@@ -248,23 +224,6 @@ static int ranged_read(URLContext *h, unsigned char *buf, int size)
         return ret;
     c->pos += length;
     return length;
-}
-
-static int ranged_write(URLContext *h, const unsigned char *buf, int size)
-{
-    RangedContext *c = h->priv_data;
-    int ret;
-
-    if (c->broken)
-        return AVERROR(EIO);
-    if (size <= 0)
-        return 0;
-    size = FFMIN(size, CHUNK_SIZE);
-    if ((ret = send_request(h, OP_WRITE, c->pos, buf, size)) < 0)
-        return ret;
-    c->pos += size;
-    c->size = FFMAX(c->size, c->pos);
-    return size;
 }
 
 static int64_t ranged_seek(URLContext *h, int64_t pos, int whence)
@@ -298,11 +257,9 @@ static int ranged_close(URLContext *h)
     RangedContext *c = h->priv_data;
 
     /* The parent takes the end of fdout for the end of the object's use. */
-    if (c->fdin >= 0 && c->fdin != c->fdout)
+    if (c->fdin != c->fdout)
         close(c->fdin);
-    if (c->fdout >= 0)
-        close(c->fdout);
-    c->fdin = c->fdout = -1;
+    close(c->fdout);
     return 0;
 }
 
@@ -310,7 +267,6 @@ const URLProtocol ff_ranged_protocol = {
     .name              = "ranged",
     .url_open          = ranged_open,
     .url_read          = ranged_read,
-    .url_write         = ranged_write,
     .url_seek          = ranged_seek,
     .url_close         = ranged_close,
     .priv_data_size    = sizeof(RangedContext),

@@ -15,17 +15,9 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
-)
 
-// variable returns what an environment variable that `make test` sets points to.
-func variable(t *testing.T, name string) string {
-	t.Helper()
-	value := os.Getenv(name)
-	if value == "" {
-		t.Fatalf("%s is not set: run these tests by `make test`, which builds the ffmpeg layer and sets it", name)
-	}
-	return value
-}
+	"mp3converter/shared/mediatest"
+)
 
 // newEncoder is a person with no account, but with the layer's ffmpeg, under a name of its own so that its children
 // can be told apart.
@@ -33,7 +25,7 @@ func newEncoder(t *testing.T) *person {
 	t.Helper()
 	p := newPerson(t)
 	bin := filepath.Join(t.TempDir(), "bin")
-	if err := os.Symlink(filepath.Join(variable(t, "LAYER_DIR"), "bin"), bin); err != nil {
+	if err := os.Symlink(filepath.Dir(mediatest.LayerFFmpeg(t)), bin); err != nil {
 		t.Fatal(err)
 	}
 	p.env["FFMPEG"] = filepath.Join(bin, "ffmpeg")
@@ -202,7 +194,7 @@ func TestEncodeFailures(t *testing.T) {
 	t.Parallel()
 	p := newEncoder(t)
 	silent := filepath.Join(p.dir, "silent.mp4")
-	if out, err := exec.Command(variable(t, "MEDIA_FFMPEG"), "-v", "error", "-f", "lavfi", "-i", "testsrc2=s=64x64:r=5:d=1", "-c:v", "mpeg4", silent).CombinedOutput(); err != nil {
+	if out, err := exec.Command(mediatest.FFmpeg(t), "-v", "error", "-f", "lavfi", "-i", "testsrc2=s=64x64:r=5:d=1", "-c:v", "mpeg4", silent).CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	text := p.video("text.mp4", "this is no video")
