@@ -168,6 +168,7 @@ type sparse struct {
 	pieces   [][]byte
 	requests atomic.Int64
 	bytes    atomic.Int64
+	longest  atomic.Int64 // read
 }
 
 // put adds a piece; pieces ascend.
@@ -188,6 +189,8 @@ func (s *sparse) ReadAtContext(ctx context.Context, p []byte, offset int64) (int
 	}
 	s.requests.Add(1)
 	s.bytes.Add(int64(n))
+	for longest := s.longest.Load(); int64(n) > longest && !s.longest.CompareAndSwap(longest, int64(n)); longest = s.longest.Load() {
+	}
 	clear(p[:n])
 	first, found := slices.BinarySearch(s.at, offset)
 	if !found && first > 0 {

@@ -3,20 +3,16 @@ package isobmff
 import (
 	"context"
 	"encoding/binary"
-	"errors"
 	"slices"
-	"sync"
 
 	"mp3converter/shared/source"
 )
 
 const (
-	// maxChapters is how many chapters are carried along; a file with more loses them.
+	// maxChapters is how many chapters are carried along, of all tracks together; a track with more loses them.
 	maxChapters = 1000
 	// maxTitles bounds their titles, and the picture of a chapter track of pictures, in bytes.
 	maxTitles = 4 << 20
-	// nearby is the gap between two titles that is read rather than skipped by a request of its own.
-	nearby = 64 << 10
 )
 
 // chapterTrack is a chapter track to carry along: text, or pictures of which a demuxer shows the first.
@@ -30,7 +26,7 @@ type chapterTrack struct {
 // readChapters reads the samples of the chapter tracks (QuickTime's "chap" track reference). One that is odd is left
 // out: there are chapters for convenience only.
 func (x *extraction) readChapters(ctx context.Context) error {
-	var at int64
+	var at, chapters int64
 	for _, id := range x.movie.chapters {
 		i := slices.IndexFunc(x.movie.parts, func(p part) bool { return p.trak != nil && p.trak.id == id })
 		if i < 0 || x.movie.parts[i].trak == x.sound {
@@ -40,12 +36,13 @@ func (x *extraction) readChapters(ctx context.Context) error {
 		if slices.ContainsFunc(x.chapters, func(o chapterTrack) bool { return o.trak == c.trak }) {
 			continue
 		}
-		wanted, ok := c.choose(x.movie.size, maxTitles-at)
+		wanted, samples, ok := c.choose(x.movie.size, maxChapters-chapters, maxTitles-at)
 		if !ok {
 			continue
 		}
+		chapters += samples
 		var err error
-		if c.data, err = readExtents(ctx, x.movie.r, wanted, x.movie.opts.Costs.Parallel); err != nil {
+		if c.data, err = gather(ctx, x.movie.r, groups(wanted), x.movie.opts.Costs.Parallel); err != nil {
 			return err
 		}
 		at += int64(len(c.data))
@@ -54,30 +51,30 @@ func (x *extraction) readChapters(ctx context.Context) error {
 	return nil
 }
 
-// choose takes all samples of a text track and the first of a picture track, if they are no longer than most.
-func (c *chapterTrack) choose(fileSize, most int64) ([]source.Extent, bool) {
+// choose takes all samples of a text track and the first of a picture track, if there are no more than most and they are
+// no longer than that many bytes.
+func (c *chapterTrack) choose(fileSize, most, longest int64) (wanted []source.Extent, samples int64, ok bool) {
 	t := c.trak
 	fragments := t.fragments // a copy, as c.table is: the track is shared by all extracts
 	c.table = t.table
 	if t.err != nil || !selfContained(t.dref, dataReference(t.stsd)) || c.table.check(fileSize) != nil || fragments.check(fileSize) != nil {
-		return nil, false
+		return nil, 0, false
 	}
 	if t.handler == "vide" && !c.firstOnly() {
-		return nil, false
+		return nil, 0, false
 	}
-	var wanted []source.Extent
-	var samples, bytes int64
+	var bytes int64
 	for _, tb := range []*table{&c.table, &fragments} {
 		if len(tb.times) == 0 && tb.chunks() > 0 || tb.eachChunk(func(k chunk) bool {
 			wanted = append(wanted, source.Extent{Offset: k.offset, Length: k.length})
 			samples += k.samples
 			bytes += k.length
-			return samples <= maxChapters
+			return samples <= most
 		}) != nil {
-			return nil, false
+			return nil, 0, false
 		}
 	}
-	return wanted, samples > 0 && samples <= maxChapters && bytes <= most
+	return wanted, samples, samples > 0 && samples <= most && bytes <= longest
 }
 
 // firstOnly reduces the table to its first sample.
@@ -112,46 +109,4 @@ func dataReference(stsd box) uint16 {
 	f := fields{p: stsd.body}
 	f.skip(8 + 8 + 6)
 	return f.u16()
-}
-
-// readExtents reads pieces of the file, a number of them at a time, neighbours together.
-func readExtents(ctx context.Context, r Source, wanted []source.Extent, parallel int) ([]byte, error) {
-	var total int64
-	for _, e := range wanted {
-		total += e.Length
-	}
-	out := make([]byte, total)
-	var wg sync.WaitGroup
-	slots := make(chan struct{}, parallel)
-	errs := make([]error, len(wanted))
-	var at int64
-	for i := 0; i < len(wanted); {
-		j, length := i+1, wanted[i].Length
-		for j < len(wanted) && wanted[j].Offset >= wanted[j-1].End() && wanted[j].Offset-wanted[j-1].End() <= nearby {
-			length += wanted[j].Length
-			j++
-		}
-		group, p, first := wanted[i:j], out[at:at+length], i
-		at, i = at+length, j
-		slots <- struct{}{}
-		wg.Go(func() {
-			defer func() { <-slots }()
-			errs[first] = readGroup(ctx, r, group, p)
-		})
-	}
-	wg.Wait()
-	return out, errors.Join(errs...)
-}
-
-// readGroup reads pieces that lie near each other into p, one after the other.
-func readGroup(ctx context.Context, r Source, group []source.Extent, p []byte) error {
-	start, end := group[0].Offset, group[len(group)-1].End()
-	buf := make([]byte, end-start)
-	if err := readFull(ctx, r, buf, start); err != nil {
-		return err
-	}
-	for _, e := range group {
-		p = p[copy(p, buf[e.Offset-start:e.End()-start]):]
-	}
-	return nil
 }

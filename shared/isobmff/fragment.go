@@ -36,6 +36,7 @@ type moof struct {
 // spoils the tracks it may concern, or all when that cannot be told.
 func (m *Movie) addFragments(moofs []moof) error {
 	builders := make(map[uint32]*builder)
+	var spelled int64
 	for _, p := range m.parts {
 		if p.trak == nil {
 			continue
@@ -45,7 +46,7 @@ func (m *Movie) addFragments(moofs []moof) error {
 		}
 		builders[p.trak.id] = nil
 		if p.trak.handler != "" || m.isChapter(p.trak.id) {
-			builders[p.trak.id] = &builder{trak: p.trak, table: table{sizeBits: 32, offsetSize: 8}}
+			builders[p.trak.id] = &builder{trak: p.trak, table: table{sizeBits: 32, offsetSize: 8}, spelled: &spelled}
 		}
 	}
 	for _, f := range moofs {
@@ -241,6 +242,8 @@ type builder struct {
 	// base is when the first fragment begins, if dated; clock is what has been played since.
 	base, clock int64
 	dated       bool
+	// spelled is how many sizes have been written into the tables of all tracks that no entry of a run stands for.
+	spelled *int64
 }
 
 // moveTo says when the next sample begins. The sample before it is made to play up to there.
@@ -301,13 +304,16 @@ func (b *builder) add(offset int64, count, duration, size uint32) {
 	}
 	if t.uniform != size {
 		if t.uniform != 0 { // until now they were all alike
-			for range t.count {
-				t.sizes = binary.BigEndian.AppendUint32(t.sizes, t.uniform)
-			}
+			b.spell(t.count, t.uniform)
 			t.uniform = 0
 		}
-		for range count {
+		if count > 1 {
+			b.spell(int64(count), size)
+		} else {
 			t.sizes = binary.BigEndian.AppendUint32(t.sizes, size)
+		}
+		if b.trak.err != nil {
+			return
 		}
 	}
 	t.count += int64(count)
@@ -319,6 +325,20 @@ func (b *builder) add(offset int64, count, duration, size uint32) {
 	}
 	b.inChunk += count
 	b.end = offset + int64(count)*int64(size)
+}
+
+// spell writes a size down for each of so many samples. A run says that in a few bytes, so that the tracks share a bound
+// on it.
+func (b *builder) spell(count int64, size uint32) {
+	if *b.spelled += count; *b.spelled > maxSamples {
+		b.trak.spoil("its fragments say in few words of many samples how long they are")
+		return
+	}
+	sizes := slices.Grow(b.table.sizes, int(4*count))
+	for range count {
+		sizes = binary.BigEndian.AppendUint32(sizes, size)
+	}
+	b.table.sizes = sizes
 }
 
 // flush notes how many samples the chunk that has just ended holds.

@@ -76,9 +76,10 @@ func (f *file) segments(ctx context.Context, from int64) ([]int64, error) {
 	return cuts, nil
 }
 
-// segmentIndexes reads an index and those it refers to, level by level.
+// segmentIndexes reads an index and those it refers to, level by level, unless that is dearer than reading the file.
 func (f *file) segmentIndexes(ctx context.Context, top source.Extent) ([]int64, error) {
 	var cuts []int64
+	var bytes, requests int64
 	level := []source.Extent{top}
 	for depth := 0; len(level) > 0; depth++ {
 		if depth > maxDepth || len(level) > maxReferences/16 {
@@ -90,7 +91,15 @@ func (f *file) segmentIndexes(ctx context.Context, top source.Extent) ([]int64, 
 				return nil, fallback("its index is too long")
 			}
 		}
-		p, err := readExtents(ctx, f.r, level, f.parallel)
+		near := groups(level)
+		for _, g := range near {
+			bytes += g.span().Length
+			requests++
+		}
+		if f.dearer(bytes, requests) {
+			return nil, fallback("reading its index would cost more than reading the file")
+		}
+		p, err := gather(ctx, f.r, near, f.costs.Parallel)
 		if err != nil {
 			return nil, err
 		}
@@ -105,6 +114,15 @@ func (f *file) segmentIndexes(ctx context.Context, top source.Extent) ([]int64, 
 		level = below
 	}
 	return cuts, nil
+}
+
+// dearer says whether so many bytes and requests cost more than reading the file. Of a small one they are but a few
+// pages, as long as those are not read again and again.
+func (f *file) dearer(bytes, requests int64) bool {
+	if f.size <= smallFile {
+		return bytes > f.size
+	}
+	return f.costs.estimate(bytes, requests).USD > f.costs.stream(f.size).USD
 }
 
 // segmentIndex reads an sidx box that ends at anchor: where segments begin, and further indexes.

@@ -76,7 +76,7 @@ func (o Options) withDefaults() Options {
 // ErrFallback is the source's.
 func Open(ctx context.Context, r Source, opts Options) (*Movie, error) {
 	opts = opts.withDefaults()
-	f := &file{r: r, size: r.Size(), parallel: opts.Costs.Parallel}
+	f := &file{r: r, size: r.Size(), costs: opts.Costs}
 	found, err := f.locate(ctx, opts.MaxMoov)
 	if err != nil {
 		return nil, fmt.Errorf("find movie box: %w", err)

@@ -19,12 +19,12 @@ const (
 
 // file is the file being opened, and the part of it that was read last.
 type file struct {
-	r        Source
-	size     int64
-	parallel int // reads at once
-	window   []byte
-	start    int64 // of the window
-	jumps    int
+	r      Source
+	size   int64
+	costs  Costs
+	window []byte
+	start  int64 // of the window
+	jumps  int
 }
 
 // located is what the top level of a file has.
