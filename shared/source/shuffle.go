@@ -7,8 +7,8 @@ import (
 	"sort"
 )
 
-// maxVain is the longest gap that is fetched in a batch of a shuffle: less than what comes in the time of a short request,
-// of which many run at once. The plan from outside knows nothing of batches.
+// maxVain is the longest gap that is fetched in a batch of a shuffle, of which the plan from outside knows nothing. By the
+// costs that package isobmff plans with, a request among 24 costs 4.3 ms, delay and price, in which 330 KB come.
 const maxVain = 256 << 10
 
 // shuffle leads from an order that is not the object's, in which bytes may also be wanted twice, to positions. These go by
