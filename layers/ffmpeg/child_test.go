@@ -77,9 +77,10 @@ type engineEnd struct {
 	DecodeCPU                         float64 `json:"decode_cpu"`
 	EncodeCPU                         float64 `json:"encode_cpu"`
 	JoinCPU                           float64 `json:"join_cpu"`
-	BadPackets                        int64   `json:"bad_packets"`
-	DecodedFrames                     int64   `json:"decoded_frames"`
-	EndedEarly                        bool    `json:"ended_early"`
+	First, Span, Lost                 float64
+	BadPackets                        int64 `json:"bad_packets"`
+	DecodedFrames                     int64 `json:"decoded_frames"`
+	EndedEarly                        bool  `json:"ended_early"`
 	Encrypted, Copied, Measured       bool
 }
 
@@ -148,13 +149,13 @@ func (r *engineRun) take(kind uint32, data []byte) error {
 }
 
 // runEngine runs the engine over a file that is served by ranges.
-func runEngine(t *testing.T, in *rangedInput, decide func(engineInfo) string) *engineRun {
+func runEngine(t testing.TB, in *rangedInput, decide func(engineInfo) string) *engineRun {
 	t.Helper()
 	return runEngineUntil(t, in, decide, 0)
 }
 
 // runEngineUntil is runEngine, but that the parent is gone after the first event of that kind.
-func runEngineUntil(t *testing.T, in *rangedInput, decide func(engineInfo) string, last uint32) *engineRun {
+func runEngineUntil(t testing.TB, in *rangedInput, decide func(engineInfo) string, last uint32) *engineRun {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), engineLimit)
 	defer cancel()
@@ -195,7 +196,7 @@ func tells(command string) func(engineInfo) string {
 }
 
 // mustEnd is runEngine for what has to go well.
-func mustEnd(t *testing.T, in *rangedInput, decide func(engineInfo) string) *engineRun {
+func mustEnd(t testing.TB, in *rangedInput, decide func(engineInfo) string) *engineRun {
 	t.Helper()
 	r := runEngine(t, in, decide)
 	if r.failure != nil || r.end == nil || r.exit != 0 {

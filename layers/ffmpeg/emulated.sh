@@ -18,7 +18,13 @@ qemu=$(command -v "$qemu")
 layer=$("$here/build.sh" --arch "$arch")
 mkdir -p "$dir/bin"
 # The engine starts it without an environment and with little address space, of which qemu reserves as
-# much as the program could have: hence the paths in full, and the bound.
-printf '#!/bin/sh\nexec %s -R 0x20000000 "%s/bin/ffmpeg" "$@"\n' "$qemu" "$layer" >"$dir/bin/ffmpeg.new"
+# much as the program could have: hence the paths in full, and the bound. The command, whose threads want
+# more, is started without limits.
+cat >"$dir/bin/ffmpeg.new" <<EOF
+#!/bin/sh
+[ "\$1" = engine ] && exec $qemu -R 0x20000000 "$layer/bin/ffmpeg" "\$@"
+exec $qemu "$layer/bin/ffmpeg" "\$@"
+EOF
 chmod +x "$dir/bin/ffmpeg.new"
 mv "$dir/bin/ffmpeg.new" "$dir/bin/ffmpeg"
+ln -sfn "$layer/licenses" "$dir/licenses"

@@ -52,7 +52,7 @@ func frameSamples(rate int) int {
 }
 
 // serial encodes sound with LAME as the ffmpeg program calls it: from the beginning to the end, with the bit reservoir.
-func serial(t *testing.T, sound io.Reader, rate, channels int, setting string) []byte {
+func serial(t testing.TB, sound io.Reader, rate, channels int, setting string) []byte {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), engineLimit)
 	defer cancel()

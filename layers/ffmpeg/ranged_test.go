@@ -101,7 +101,7 @@ func (in *rangedInput) serve(requests io.Reader, answers io.Writer) error {
 const rangedURL = "ranged:3,4"
 
 // give adds to a command the pipes by which it reads the input, and answers until the command lets go of them.
-func (in *rangedInput) give(t *testing.T, cmd *exec.Cmd, served *sync.WaitGroup) {
+func (in *rangedInput) give(t testing.TB, cmd *exec.Cmd, served *sync.WaitGroup) {
 	t.Helper()
 	childAnswers, answers := pipe(t)
 	requests, childRequests := pipe(t)
@@ -115,7 +115,7 @@ func (in *rangedInput) give(t *testing.T, cmd *exec.Cmd, served *sync.WaitGroup)
 	})
 }
 
-func pipe(t *testing.T) (r, w *os.File) {
+func pipe(t testing.TB) (r, w *os.File) {
 	t.Helper()
 	r, w, err := os.Pipe()
 	if err != nil {

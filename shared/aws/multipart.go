@@ -24,7 +24,7 @@ const (
 	sending = 3
 	// beginGrace is how long the beginning of an upload may go on when it is not wanted any more: unless its ID becomes
 	// known, it cannot be removed.
-	beginGrace = 5 * time.Second
+	beginGrace = 2 * time.Second
 )
 
 // result is an MP3 on its way into the bucket. The first part stays in memory until Commit, because its header is

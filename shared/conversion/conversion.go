@@ -260,7 +260,8 @@ func (c *Converter) finish(ctx context.Context, log *slog.Logger, job library.Jo
 	case err != nil:
 		return Repeated, err
 	}
-	log.InfoContext(ctx, "converted", "outcome", Converted, "mp3_bytes", f.MP3Bytes, "duration_seconds", f.Duration.Seconds())
+	log.InfoContext(ctx, "converted", "outcome", Converted, "mp3_bytes", f.MP3Bytes,
+		"duration_seconds", f.Duration.Seconds(), "cover_left_out", out.mp3.CoverLeftOut)
 	return Converted, c.announce(ctx, f)
 }
 

@@ -73,7 +73,7 @@ var ends = map[conversion.Outcome]struct {
 	msg    string
 	fields []string // in the log, beside those of all outcomes
 }{
-	conversion.Converted: {script: spends(nil), writes: 1, msg: "converted", fields: []string{"mp3_bytes", "duration_seconds"}},
+	conversion.Converted: {script: spends(nil), writes: 1, msg: "converted", fields: []string{"mp3_bytes", "duration_seconds", "cover_left_out"}},
 	conversion.Failed:    {script: spends(fmt.Errorf("convert: %w", errNoAudio)), msg: "cannot be converted", fields: []string{"code", "error"}},
 	conversion.Repeated:  {script: spends(errFlaky), err: errFlaky, msg: "not converted; the call is to be repeated"},
 	conversion.Dropped: {

@@ -29,7 +29,6 @@ type child struct {
 	path   string
 	memory int64
 	cpu    time.Duration
-	stdout io.Writer // may be nil
 	words  words
 
 	files []*os.File // the child's ends, from descriptor 3 on
@@ -140,7 +139,6 @@ func (c *child) run(ctx context.Context, args []string) (usage, error) {
 	cmd := exec.CommandContext(serving, c.path, args...) //nolint:gosec // fixed path; the arguments hold only numbers
 	cmd.Env = []string{}
 	cmd.Dir = "/"
-	cmd.Stdout = c.stdout
 	cmd.Stderr = &c.words
 	cmd.ExtraFiles = c.files
 	cmd.WaitDelay = killDelay
@@ -152,7 +150,8 @@ func (c *child) run(ctx context.Context, args []string) (usage, error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	if err := cmd.Start(); err != nil {
-		return usage{}, fmt.Errorf("start %s: %w", c.path, err)
+		// In words only: that there is no such program must not be taken for there being no such video.
+		return usage{}, fmt.Errorf("start %s: %s", c.path, err.Error())
 	}
 	for _, f := range c.files {
 		_ = f.Close() // the child has its own copy

@@ -18,7 +18,6 @@ type child struct {
 	path   string
 	memory int64
 	cpu    time.Duration
-	stdout io.Writer
 	words  words
 }
 

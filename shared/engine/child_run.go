@@ -50,24 +50,26 @@ type task struct {
 	report  report
 	failure *childFailure
 	ended   bool
+	// pictureDropped says that the cover was too large to be taken.
+	pictureDropped bool
 }
 
 // report is what the child says at the end.
 type report struct {
-	// Samples were encoded, Frames made of them, with Delay samples before and Padding after.
-	Samples, Frames int64
-	Delay, Padding  int
+	// Delay samples come before those that were encoded, and Padding after.
+	Delay, Padding int
 	// Lowpass is LAME's, in Hz.
 	Lowpass int
-	// Segments were encoded side by side; Requantised frames of theirs once more, in order, and Reanalysed looked at.
-	Segments, Requantised, Reanalysed int64
+	// Segments were encoded side by side; Requantised frames of theirs once more, in order.
+	Segments, Requantised int64
 	// Of what is copied, Skip samples at the start and Discard at the end are not to be heard, nor the first LeftOut
 	// packets; nor, if Edited is above 0, something in between.
 	Skip, Discard int
 	LeftOut       int `json:"left_out"`
 	Edited        int64
-	// First is the time of the track's first packet.
-	First seconds
+	// First is the time of the track's first packet, and Span the time from there to the end of its last; Lost is how much
+	// of that was in packets that could not be decoded.
+	First, Span, Lost seconds
 	// In seconds.
 	DecodeCPU float64 `json:"decode_cpu"`
 	EncodeCPU float64 `json:"encode_cpu"`
@@ -140,6 +142,7 @@ func (t *task) hear(r io.Reader, commands chan<- string) error {
 		}
 		kind, size := event(binary.LittleEndian.Uint32(head[:])), binary.LittleEndian.Uint32(head[4:])
 		if kind == eventPicture && size > maxPicture { // nothing can carry it
+			t.pictureDropped = true
 			if _, err := io.CopyN(io.Discard, in, int64(size)); err != nil {
 				return unlessGone("read event", err)
 			}

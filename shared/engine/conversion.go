@@ -152,7 +152,9 @@ func (c *conversion) measure(ctx context.Context) (string, error) {
 			}
 			return pl.command("measure"), nil
 		},
-		progress: func(samples int64) error { return c.made(pl, samples, int(pl.track.SampleRate)) },
+		progress: func(samples int64) error { // what comes before the start is decoded, and counted, too
+			return c.made(pl, playing(samples, int(pl.track.SampleRate))-(pl.start-pl.skipped))
+		},
 	}
 	c.began = time.Now()
 	if err := c.run(ctx, c.input(), ch, t); err != nil {
@@ -168,11 +170,15 @@ func (c *conversion) measure(ctx context.Context) (string, error) {
 	return l.gain(), nil
 }
 
-// made takes note of how much sound there is, and stops what is longer than it said it would be.
-func (c *conversion) made(pl *plan, samples int64, rate int) error {
-	made := time.Duration(float64(samples) / float64(max(rate, 1)) * float64(time.Second))
+// playing is how long samples play.
+func playing(samples int64, rate int) time.Duration {
+	return time.Duration(float64(samples) / float64(max(rate, 1)) * float64(time.Second))
+}
+
+// made takes note of how much sound of the part asked for there is, and stops what is longer than it said it would be.
+func (c *conversion) made(pl *plan, made time.Duration) error {
 	limit := c.engine.limits.MaxDuration
-	if made-pl.start > limit+2*time.Second { // the encoder's own delay and padding are in it
+	if made > limit+2*time.Second { // the encoder's own delay and padding are in it
 		return fail(CodeTooLong, nil, "The sound is longer than the %s that are allowed.", inWords(limit))
 	}
 	if pl.length > 0 {
@@ -204,7 +210,7 @@ func (c *conversion) make(ctx context.Context, gain string, copyFrames bool) (Re
 		picture:  func(data []byte) { w.tag.Picture = data },
 		mp3:      w.frames,
 		packets:  w.packets,
-		progress: func(samples int64) error { return c.made(pl, samples, w.rate()) },
+		progress: func(samples int64) error { return c.made(pl, playing(samples, w.rate())) },
 	}
 	c.began = time.Now()
 	err := c.run(ctx, c.input(), ch, t)
@@ -224,6 +230,7 @@ func (c *conversion) make(ctx context.Context, gain string, copyFrames bool) (Re
 	if err != nil {
 		return Result{}, c.failed(ctx, ch, t, err)
 	}
+	result.CoverLeftOut = t.pictureDropped || made.PictureLeftOut
 	return result, c.out.finish()
 }
 
@@ -239,19 +246,19 @@ func (c *conversion) check(pl *plan, ch *child, t *task, made mp3.Result) (Resul
 		}
 		return Result{}, errSilent
 	}
-	length := time.Duration(float64(made.Samples) / float64(made.SampleRate) * float64(time.Second))
+	length := playing(made.Samples, made.SampleRate)
 	if length > c.engine.limits.MaxDuration+time.Second {
 		return Result{}, tooLong(length, c.engine.limits.MaxDuration)
 	}
 	expected := pl.length - pl.late(time.Duration(t.report.First))
-	missing := expected - length
+	missing := pl.missing(t.report, length)
 	said := func() error { return fmt.Errorf("%s missing: %s", missing, ch.words.String()) }
 	switch {
 	case t.report.BadPackets > 0 && t.report.Encrypted: // a few packets may decode, to noise
 		return Result{}, encrypted(said())
 	case t.report.BadPackets > 0 && pl.declared && missing > expected/2:
 		return Result{}, fail(CodeCorrupt, said(), "Most of the sound in the file is damaged: only %s of %s can be read.", inWords(length), inWords(expected))
-	case early && missing > shortage, pl.declared && missing > max(silentShortage, expected/10):
+	case early && !pl.guessed && missing > shortage, pl.declared && missing > max(silentShortage, expected/10):
 		return Result{}, fail(CodeCorrupt, said(),
 			"The file ends early: only %s of %s of sound are there, so it is damaged or was not uploaded completely.", inWords(length), inWords(expected))
 	}

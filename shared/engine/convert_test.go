@@ -96,8 +96,12 @@ func TestCoversThatCannotBeCarriedAreLeftOut(t *testing.T) {
 	for name, data := range map[string][]byte{"one that is too large": big, "one that is broken": small} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if res := converted(t, data, audio.Options{}); decoded(t, res.mp3).amplitude(0, 440) < 0.05 {
+			res := converted(t, data, audio.Options{})
+			if decoded(t, res.mp3).amplitude(0, 440) < 0.05 {
 				t.Error("no sound")
+			}
+			if tooLarge := name == "one that is too large"; res.CoverLeftOut != tooLarge {
+				t.Errorf("the result says that the cover was left out: %v", res.CoverLeftOut)
 			}
 		})
 	}

@@ -24,6 +24,7 @@ import (
 	"fmt"
 	"io"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"time"
@@ -44,7 +45,8 @@ type Limits struct {
 	Wall time.Duration
 	// CPU is how much processor time all children of a conversion may use together: 30 minutes.
 	CPU time.Duration
-	// Memory is how much address space a child may have, in bytes: 1 GiB. What it touches is a fraction of that.
+	// Memory is how much address space a child may have, in bytes: 1 GiB, and 24 MiB for each worker. What it touches of
+	// that is the latter, as a rule, and 60 MiB.
 	Memory int64
 	// Output is the longest MP3 in bytes: 2 GiB.
 	Output int64
@@ -52,10 +54,10 @@ type Limits struct {
 	MaxDuration time.Duration
 }
 
-func (l Limits) withDefaults() Limits {
+func (l Limits) withDefaults(workers int) Limits {
 	l.Wall = orDefault(l.Wall, 14*time.Minute)
 	l.CPU = orDefault(l.CPU, 30*time.Minute)
-	l.Memory = orDefault(l.Memory, 1<<30)
+	l.Memory = orDefault(l.Memory, 1<<30+int64(workers)*workerMemory)
 	l.Output = orDefault(l.Output, 2<<30)
 	l.MaxDuration = orDefault(l.MaxDuration, 6*time.Hour)
 	return l
@@ -70,7 +72,7 @@ func orDefault[T int64 | time.Duration](value, byDefault T) T {
 
 // Config says how to make an Engine.
 type Config struct {
-	// FFmpeg is the path of the layer's ffmpeg; empty: looked for on PATH.
+	// FFmpeg is the path of the layer's ffmpeg, or its name, to be looked for on PATH; empty: ffmpeg.
 	FFmpeg string
 	Limits Limits
 	// Source bounds the reading of the video.
@@ -98,7 +100,13 @@ func New(ctx context.Context, cfg Config) (*Engine, error) {
 		name = "ffmpeg"
 	}
 	ffmpeg, err := exec.LookPath(name)
+	if err == nil {
+		ffmpeg, err = filepath.Abs(ffmpeg) // a child runs in a folder of its own
+	}
 	if err != nil {
+		return nil, fmt.Errorf("find ffmpeg: %w", err)
+	}
+	if ffmpeg, err = filepath.Abs(ffmpeg); err != nil { // it is started in another directory
 		return nil, fmt.Errorf("find ffmpeg: %w", err)
 	}
 	asking, cancel := context.WithTimeout(ctx, 30*time.Second)
@@ -119,7 +127,8 @@ func New(ctx context.Context, cfg Config) (*Engine, error) {
 	if cfg.Workers <= 0 {
 		cfg.Workers = runtime.GOMAXPROCS(0)
 	}
-	return &Engine{ffmpeg: ffmpeg, limits: cfg.Limits.withDefaults(), source: cfg.Source, workers: min(cfg.Workers, maxWorkers), costs: cfg.Costs}, nil
+	workers := min(cfg.Workers, maxWorkers)
+	return &Engine{ffmpeg: ffmpeg, limits: cfg.Limits.withDefaults(workers), source: cfg.Source, workers: workers, costs: cfg.Costs}, nil
 }
 
 const (
@@ -127,8 +136,10 @@ const (
 	exitProcessor = 3
 	// readBudget is how much of the file is in memory, by default: enough for six blocks on their way.
 	readBudget = 24 << 20
-	// maxWorkers bounds the child's memory, of which each worker needs about 12 MB.
+	// maxWorkers bounds the child's memory.
 	maxWorkers = 64
+	// workerMemory is more than a worker needs: the sound of a segment, what it becomes, and a stack.
+	workerMemory = 24 << 20
 )
 
 // Workers is how many threads a conversion uses.
@@ -143,7 +154,9 @@ type Result struct {
 	// Samples is the same, counted per channel at SampleRate.
 	Samples    int64
 	SampleRate int
-	Stats      Stats
+	// CoverLeftOut is true when the video's cover is not in the MP3, as it was too large or no picture that players know.
+	CoverLeftOut bool
+	Stats        Stats
 }
 
 // Stats are the costs of a conversion.
@@ -195,7 +208,7 @@ func (s *Stats) add(r report) {
 // thrown away.
 func (e *Engine) Convert(ctx context.Context, src source.Ranges, dst io.WriterAt, opts audio.Options, progress func(percent int)) (Result, error) {
 	if src.Size() == 0 {
-		return Result{}, fail(CodeEmptyUpload, nil, "The uploaded file is empty.")
+		return Result{}, fail(CodeEmptyUpload, nil, "The file is empty.")
 	}
 	limited, cancel := context.WithTimeoutCause(ctx, e.limits.Wall, errWall)
 	defer cancel()

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -24,33 +25,34 @@ import (
 	"mp3converter/shared/source/sourcetest"
 )
 
+// lasting is an MP4 whose headers say that everything lasts so many times as long.
+func lasting(data []byte, times uint32) []byte {
+	data = bytes.ReplaceAll(data, []byte("edts"), []byte("free")) // an edit list would say the truth
+	stretch := func(at int) { binary.BigEndian.PutUint32(data[at:], binary.BigEndian.Uint32(data[at:])*times) }
+	each := func(box string, do func(at int)) {
+		for at := 0; ; at += 4 {
+			i := bytes.Index(data[at:], []byte(box))
+			if i < 0 {
+				return
+			}
+			at += i
+			do(at + 4)
+		}
+	}
+	each("mvhd", func(at int) { stretch(at + 16) })
+	each("mdhd", func(at int) { stretch(at + 16) })
+	each("stts", func(at int) {
+		for i := range int(binary.BigEndian.Uint32(data[at+4:])) {
+			stretch(at + 12 + 8*i)
+		}
+	})
+	return data
+}
+
 func TestFailures(t *testing.T) {
 	t.Parallel()
 	const encryption = "-encryption_scheme cenc-aes-ctr -encryption_key 76a6c65c5ea762046bd749a2e632ccbb -encryption_kid a7e61c373e219033c21091fa607bf3b8"
 	cut := func(data []byte, percent int) []byte { return data[:len(data)*percent/100] }
-	// lasting is an MP4 whose headers say that everything lasts so many times as long.
-	lasting := func(data []byte, times uint32) []byte {
-		data = bytes.ReplaceAll(data, []byte("edts"), []byte("free")) // an edit list would say the truth
-		stretch := func(at int) { binary.BigEndian.PutUint32(data[at:], binary.BigEndian.Uint32(data[at:])*times) }
-		each := func(box string, do func(at int)) {
-			for at := 0; ; at += 4 {
-				i := bytes.Index(data[at:], []byte(box))
-				if i < 0 {
-					return
-				}
-				at += i
-				do(at + 4)
-			}
-		}
-		each("mvhd", func(at int) { stretch(at + 16) })
-		each("mdhd", func(at int) { stretch(at + 16) })
-		each("stts", func(at int) {
-			for i := range int(binary.BigEndian.Uint32(data[at+4:])) {
-				stretch(at + 12 + 8*i)
-			}
-		})
-		return data
-	}
 	mkv := mediatest.Clip(t, "a.mkv", picture+tone440+h264aac)
 	for _, tc := range []struct {
 		name string
@@ -72,7 +74,7 @@ func TestFailures(t *testing.T) {
 		{"an MP4 cut off after its index", cut(mediatest.Clip(t, "b.mp4", picture+tone440+h264aac+"-movflags +faststart"), 60), audio.Options{}, engine.CodeCorrupt, "ends early: only 1."},
 		{"an MP4 of which only the index is there", cut(mediatest.Clip(t, "b.mp4", picture+tone440+h264aac+"-movflags +faststart"), 4), audio.Options{}, engine.CodeCorrupt, ""},
 		{"a Matroska file cut off", cut(mkv, 60), audio.Options{}, engine.CodeCorrupt, "ends early: only 1."},
-		{"an MP4 that says it is longer than its sound", lasting(mediatest.Clip(t, "s.m4a", tone440+"-c:a aac"), 20), audio.Options{}, engine.CodeCorrupt, "of 1 minute of sound"},
+		{"a Matroska file that says it is longer than its sound", bytes.ReplaceAll(mkv, []byte("00:00:03."), []byte("00:01:03.")), audio.Options{}, engine.CodeCorrupt, "of 1 minute 3 seconds of sound"},
 		{"an MP4 of nothing but noise", append(bytes.Clone(mp4(t)[:48]), bytes.Repeat([]byte{7}, 5000)...), audio.Options{}, engine.CodeCorrupt, ""},
 		{"an encrypted track", mediatest.Clip(t, "enc.mp4", tone440+"-c:a aac "+encryption), audio.Options{}, engine.CodeEncrypted, "copy-protected"},
 		{"a track that says it is encrypted", bytes.Replace(mp4(t), []byte("mp4a"), []byte("drms"), 1), audio.Options{}, engine.CodeEncrypted, "copy-protected"},
@@ -245,6 +247,30 @@ func TestNewRefusesAnFFmpegWithoutTheEngineMode(t *testing.T) {
 		if _, err := engine.New(t.Context(), engine.Config{FFmpeg: ffmpeg}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("New(%s): error %v, want %q in it", ffmpeg, err, want)
 		}
+	}
+}
+
+// Not side by side with other tests, as it changes the folder of them all.
+func TestAnFFmpegWithARelativePath(t *testing.T) { //nolint:paralleltest // see above
+	t.Chdir(ownLayer(t))
+	e := newEngine(t, engine.Config{FFmpeg: "./ffmpeg"})
+	t.Chdir("/")
+	if _, err := convert(t, e, &sourcetest.Object{Data: mp4(t)}, audio.Options{}); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestAnFFmpegThatIsGoneIsNoMissingVideo(t *testing.T) {
+	t.Parallel()
+	bin := ownLayer(t)
+	e := newEngine(t, engine.Config{FFmpeg: filepath.Join(bin, "ffmpeg")})
+	if err := os.Remove(filepath.Join(bin, "ffmpeg")); err != nil {
+		t.Fatal(err)
+	}
+	_, err := convert(t, e, &sourcetest.Object{Data: mp4(t)}, audio.Options{})
+	var f *engine.Failure
+	if err == nil || errors.Is(err, fs.ErrNotExist) || errors.As(err, &f) || !strings.Contains(err.Error(), "start "+bin) {
+		t.Errorf("error %v, want one of starting ffmpeg, worth a retry", err)
 	}
 }
 

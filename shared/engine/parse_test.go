@@ -117,7 +117,7 @@ func FuzzParseProbe(f *testing.F) {
 		if err != nil {
 			return
 		}
-		limits := Limits{}.withDefaults()
+		limits := Limits{}.withDefaults(1)
 		pl, err := makePlan(p, audio.Options{}.WithDefaults(), limits, nil)
 		if err != nil {
 			var failure *Failure

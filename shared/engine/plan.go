@@ -24,6 +24,10 @@ type plan struct {
 	skipped time.Duration
 	// length is how long the MP3 should be, from what the file says; 0: it does not say.
 	length time.Duration
+	// spans is the same for all of the track that is in the input, which may begin late but is not cut.
+	spans time.Duration
+	// guessed is true when length is no more than the demuxer's guess.
+	guessed bool
 	// declared is true when length rests on what the file says of this very track, not of the file as a whole.
 	declared bool
 	// clocked is true when length was counted on the file's clock, which may have begun before the track.
@@ -32,8 +36,12 @@ type plan struct {
 }
 
 // estimated are the formats that do not say how long they are: the demuxer guesses from the first and last timestamps or
-// from the bitrate, and may be far off.
-var estimated = []string{"mpegts", "mpeg", "aac", "loas", "ac3", "eac3", "dts", "truehd", "mlp", "mp3", "amr", "gsm", "adx"}
+// from the bitrate, and may be far off; or, GXF's, gives every track the file's length and takes the end for damage.
+var estimated = []string{"mpegts", "mpeg", "aac", "loas", "ac3", "eac3", "dts", "truehd", "mlp", "mp3", "amr", "gsm", "adx", "gxf"}
+
+// undeclared are the formats whose tracks may hold less sound than their demuxers say, and be whole: ASF's and NSV's give
+// every track the file's length, and in AVI a pause may be counted that has no length.
+var undeclared = []string{"asf", "nsv", "avi"}
 
 // covers are the picture formats that ID3 readers know.
 var covers = []string{"mjpeg", "png", "gif", "bmp", "webp"}
@@ -47,6 +55,17 @@ func (pl *plan) late(first time.Duration) time.Duration {
 		return 0
 	}
 	return max(0, min(first, pl.length)-time.Duration(pl.track.Start))
+}
+
+// missing is how much sound has not come that the file should have, by what it says, when so much was heard. A pause in
+// the time stamps is no sound, and is not missed.
+func (pl *plan) missing(r report, heard time.Duration) time.Duration {
+	late := pl.late(time.Duration(r.First))
+	missing := pl.length - late - heard
+	if r.Span > 0 {
+		missing = min(missing, pl.spans-late-time.Duration(r.Span)+time.Duration(r.Lost))
+	}
+	return missing
 }
 
 // makePlan chooses, and refuses what cannot be done.
@@ -79,8 +98,8 @@ func makePlan(p probed, opts audio.Options, limits Limits, from *excerpt) (*plan
 		return nil, err
 	}
 	pl.tag = makeTag(p, track, pl.start, pl.end)
-	if from != nil && from.whole > 0 { // it begins later than the track
-		pl.skipped = from.skip
+	if from != nil && from.whole > 0 { // it begins later than the track, and may end earlier
+		pl.skipped, pl.spans = from.skip, time.Duration(track.Duration)
 	}
 	return pl, nil
 }
@@ -149,12 +168,15 @@ func unsupported(err error) error {
 
 // measure works out how long the MP3 should be, and refuses what is too long or nothing.
 func (pl *plan) measure(p probed, limits Limits) error {
-	guessed := slices.ContainsFunc(strings.Split(p.Format.Name, ","), func(name string) bool { return slices.Contains(estimated, name) })
+	isOneOf := func(formats []string) bool {
+		return slices.ContainsFunc(strings.Split(p.Format.Name, ","), func(name string) bool { return slices.Contains(formats, name) })
+	}
+	pl.guessed = isOneOf(estimated)
 	whole := time.Duration(pl.track.Duration)
 	if whole == 0 {
 		whole = clock(tag(pl.track.Tags, "DURATION"))
 	}
-	pl.declared = whole > 0 && !guessed
+	pl.declared = whole > 0 && !pl.guessed && !isOneOf(undeclared)
 	if whole == 0 {
 		whole = time.Duration(p.Format.Duration)
 	}
@@ -165,16 +187,17 @@ func (pl *plan) measure(p probed, limits Limits) error {
 		return nil
 	}
 	stop := whole
-	pl.clocked = pl.track.Duration == 0 && !guessed
+	pl.clocked = pl.track.Duration == 0 && !pl.guessed
 	if begin := time.Duration(pl.track.Start); pl.clocked && begin < whole {
 		stop -= begin
 	}
+	pl.spans = stop
 	if pl.end > 0 {
 		stop = min(stop, pl.end)
 	}
 	pl.length = max(0, stop-pl.start)
 	switch {
-	case guessed: // then the encoding will show
+	case pl.guessed: // then the encoding will show
 	case pl.start >= whole:
 		return rangeEmpty("the sound is only %s long", inWords(whole))
 	case pl.length > limits.MaxDuration:

@@ -65,7 +65,9 @@ func (f *fetcher) fetch(ctx context.Context, offset, end int64, to sink) error {
 }
 
 // permanent says that trying again mends nothing.
-func permanent(err error) bool { return errors.Is(err, ErrChanged) || errors.Is(err, ErrGone) }
+func permanent(err error) bool {
+	return errors.Is(err, ErrChanged) || errors.Is(err, ErrGone) || errors.Is(err, ErrRefused)
+}
 
 // attempt makes one request for the bytes from offset to end and says how many came.
 func (f *fetcher) attempt(ctx context.Context, offset, end int64, to sink) (n int64, err error) {

@@ -28,7 +28,8 @@ type httpObject struct {
 
 // NewHTTP looks up a file on a web server. The URL may be presigned for GET: nothing else is asked, and its query appears in
 // no error. The server must support ranges (RFC 9110 §14); where it tells neither a strong ETag nor a Last-Modified,
-// only a change of the length is noticed. ErrGone when there is no such file. A nil client stands for one that suits.
+// only a change of the length is noticed. ErrGone when there is no such file, ErrRefused when the URL is not good for it. A
+// nil client stands for one that suits. Redirections are followed, without a Referer: it would show the query.
 func NewHTTP(ctx context.Context, client *http.Client, rawURL string) (Ranges, error) {
 	u, err := url.Parse(rawURL)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
@@ -37,17 +38,49 @@ func NewHTTP(ctx context.Context, client *http.Client, rawURL string) (Ranges, e
 	if client == nil {
 		client = defaultClient
 	}
-	o := &httpObject{client: client, url: u.String(), shown: (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()}
+	withPolicy := *client
+	withPolicy.CheckRedirect = redirect
+	o := &httpObject{client: &withPolicy, url: u.String(), shown: (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()}
+	for try := 1; ; try++ {
+		err := o.lookUp(ctx)
+		switch {
+		case err == nil:
+			return o, nil
+		case try == lookUps || permanent(err) || errors.Is(err, ErrNoRanges) || ctx.Err() != nil:
+			return nil, fmt.Errorf("look up %s: %w", o.shown, err)
+		}
+		if err := pause(ctx, Config{}.withDefaults().Backoff<<(try-1)); err != nil {
+			return nil, fmt.Errorf("look up %s: %w", o.shown, err)
+		}
+	}
+}
+
+// lookUps is how often a file is looked up before it is given up: fewer times than a range is asked for, as somebody who
+// has mistyped a name is waiting.
+const lookUps = 4
+
+// lookUp learns size and version.
+func (o *httpObject) lookUp(ctx context.Context) error {
 	resp, err := o.get(ctx, 0, 1)
 	if err != nil {
-		return nil, fmt.Errorf("look up %s: %w", o.shown, err)
+		return err
 	}
 	defer resp.Body.Close()
 	if err := o.pin(resp); err != nil {
-		return nil, fmt.Errorf("look up %s: %w", o.shown, err)
+		return err
 	}
 	_, _ = io.CopyN(io.Discard, resp.Body, 512) // so that the connection can be used again
-	return o, nil
+	return nil
+}
+
+// redirect follows, as a client by default does, ten times; but the other server must not learn of a Referer, of whose URL
+// the query may be a signature.
+func redirect(req *http.Request, via []*http.Request) error {
+	if len(via) >= 10 {
+		return errors.New("redirected ten times")
+	}
+	req.Header.Del("Referer")
+	return nil
 }
 
 // defaultClient keeps a connection for each request that runs at once. It speaks HTTP/1.1 only: with HTTP/2 all ranges
@@ -154,6 +187,8 @@ func statusError(resp *http.Response) error {
 	switch resp.StatusCode {
 	case http.StatusNotFound, http.StatusGone:
 		return fmt.Errorf("%w: the server answers %d", ErrGone, resp.StatusCode)
+	case http.StatusUnauthorized, http.StatusForbidden:
+		return fmt.Errorf("%w: it answers %d", ErrRefused, resp.StatusCode)
 	}
 	return fmt.Errorf("the server answers %d %s", resp.StatusCode, http.StatusText(resp.StatusCode))
 }

@@ -261,3 +261,81 @@ func TestALocalFile(t *testing.T) {
 		t.Error("a folder is taken for a file")
 	}
 }
+
+func TestARedirectionDoesNotTellTheQuery(t *testing.T) {
+	t.Parallel()
+	data := content(2 << 20)
+	var referers atomic.Int64
+	there := &site{data: data, header: tagged, spoil: func(_ int64, _ http.ResponseWriter, r *http.Request) bool {
+		if r.Header.Get("Referer") != "" {
+			referers.Add(1)
+		}
+		return false
+	}}
+	target := there.url(t)
+	here := &site{spoil: func(_ int64, w http.ResponseWriter, r *http.Request) bool {
+		http.Redirect(w, r, target, http.StatusFound)
+		return true
+	}}
+	object, err := source.NewHTTP(t.Context(), nil, here.url(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := source.NewReader(t.Context(), object, source.Config{})
+	defer r.Close()
+	if got, err := readAll(r); err != nil || !bytes.Equal(got, data) {
+		t.Errorf("wrong bytes, or error %v", err)
+	}
+	if n := referers.Load(); n > 0 {
+		t.Errorf("%d requests had a Referer, which names the URL that redirected", n)
+	}
+}
+
+func TestAnEndlessRedirectionEnds(t *testing.T) {
+	t.Parallel()
+	s := &site{spoil: func(_ int64, w http.ResponseWriter, r *http.Request) bool {
+		http.Redirect(w, r, r.URL.String(), http.StatusFound)
+		return true
+	}}
+	if _, err := source.NewHTTP(t.Context(), nil, s.url(t)); err == nil || strings.Contains(err.Error(), "secret") {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestAURLWhoseTimeIsOverIsNotAskedAgain(t *testing.T) {
+	t.Parallel()
+	for _, status := range []int{http.StatusUnauthorized, http.StatusForbidden} {
+		s := &site{data: content(1 << 20), header: tagged, spoil: func(n int64, w http.ResponseWriter, _ *http.Request) bool {
+			if n > 1 {
+				w.WriteHeader(status)
+			}
+			return n > 1
+		}}
+		object, err := source.NewHTTP(t.Context(), nil, s.url(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := source.NewReader(t.Context(), object, source.Config{Hedge: -1, MaxRequests: 1})
+		if _, err := readAll(r); !errors.Is(err, source.ErrRefused) {
+			t.Errorf("%d: error %v, want ErrRefused", status, err)
+		}
+		r.Close()
+		if n := s.count.Load(); n != 2 {
+			t.Errorf("%d: %d requests, want 2", status, n)
+		}
+	}
+}
+
+func TestALookUpThatFailsIsTriedAgain(t *testing.T) {
+	t.Parallel()
+	s := &site{data: content(1000), header: tagged, spoil: func(n int64, w http.ResponseWriter, _ *http.Request) bool {
+		if n < 3 {
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+		return n < 3
+	}}
+	object, err := source.NewHTTP(t.Context(), nil, s.url(t))
+	if err != nil || object.Size() != 1000 {
+		t.Errorf("%v, error %v", object, err)
+	}
+}

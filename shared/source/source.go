@@ -20,6 +20,8 @@ var (
 	ErrChanged = errors.New("the object was replaced while it was being read")
 	// ErrGone says that the object was removed while it was being read, or had been before.
 	ErrGone = errors.New("the object is not there any more")
+	// ErrRefused says that who asks is not let in, or not any more: a presigned URL's time may be over.
+	ErrRefused = errors.New("the server refuses")
 )
 
 // Ranges opens byte ranges of one object that does not change: every range is of the same version, or the call fails

@@ -1,3 +1,4 @@
+#include <malloc.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +10,7 @@
 #include "pool.h"
 
 #define MAX_WORKERS 64
+#define STACK (2 << 20) /* bytes for a thread: LAME and the decoders use a tenth of it */
 
 /* How many frames a segment has: at most 20 seconds of VBR at 44.1 kHz, or 33 of CBR, as each costs a warm-up and some
  * frames at its seam, more in CBR; towards the end of the file fewer, so that all threads end together; and so that a
@@ -235,7 +237,7 @@ static void do_encode(struct pool *p, segment_encoder *e)
     pthread_mutex_unlock(&p->lock);
     ret = segment_encode(e, &sound, s->first, s->count, hint, s->coded);
     if (ret)
-        wire_failure("memory", "segment at frame %ld cannot be encoded", s->first);
+        wire_failure("internal", "no memory: segment at frame %ld cannot be encoded", s->first);
     pthread_mutex_lock(&p->lock);
     s->state = ENCODED;
     p->failed |= ret != 0;
@@ -255,7 +257,7 @@ static void *work(void *opaque)
 
     pthread_mutex_lock(&p->lock);
     if (!e) {
-        wire_failure("memory", "no memory for an encoder");
+        wire_failure("internal", "no memory for an encoder");
         p->failed = 1;
     }
     while (!p->failed && !(p->ended && !p->decoding && p->joined == p->decoded)) {
@@ -305,18 +307,51 @@ static lame_global_flags *configure(const struct command *c)
     return g;
 }
 
+static int make_slot(struct pool *p, struct slot *s)
+{
+    for (int ch = 0; ch < p->cmd->channels; ch++)
+        if (posix_memalign((void **)&s->channel[ch], 64, capacity(p) * sizeof(float)))
+            return -1;
+    return (s->coded = segment_new()) ? 0 : -1;
+}
+
+static void free_slot(struct slot *s)
+{
+    free(s->channel[0]);
+    free(s->channel[1]);
+    segment_free(s->coded);
+}
+
+/* Where memory does not last for all, fewer workers do as well. */
 static int make_slots(struct pool *p)
 {
+    int n = 0;
+
     p->slot = calloc(p->slots, sizeof *p->slot);
-    for (int i = 0; p->slot && i < p->slots; i++) {
-        struct slot *s = &p->slot[i];
-        for (int ch = 0; ch < p->cmd->channels; ch++)
-            if (posix_memalign((void **)&s->channel[ch], 64, capacity(p) * sizeof(float)))
-                return -1;
-        if (!(s->coded = segment_new()))
-            return -1;
+    while (p->slot && n < p->slots && make_slot(p, &p->slot[n]) == 0)
+        n++;
+    if (p->slot && n < p->slots) {
+        free_slot(&p->slot[n]); /* what there is of it */
+        for (int spare = 2; spare > 0 && n > 0; spare--)
+            free_slot(&p->slot[--n]); /* for what is to be put into the others */
     }
-    return p->slot ? 0 : -1;
+    if (n < 3)
+        return -1;
+    p->slots = n;
+    p->workers = n - 2;
+    return 0;
+}
+
+static int start(pthread_t *thread, struct pool *p)
+{
+    pthread_attr_t attr;
+    int ret;
+
+    pthread_attr_init(&attr);
+    pthread_attr_setstacksize(&attr, STACK);
+    ret = pthread_create(thread, &attr, work, p);
+    pthread_attr_destroy(&attr);
+    return ret;
 }
 
 static void report(struct pool *p)
@@ -341,6 +376,7 @@ int pool_encode(struct track *t, const struct command *c)
     pthread_t threads[MAX_WORKERS];
     int started = 0;
 
+    mallopt(M_ARENA_MAX, 2); /* each further one takes 64 MB of address space, and the threads hardly allocate */
     p->track = t;
     p->cmd = c;
     p->workers = c->workers < 1 ? 1 : c->workers > MAX_WORKERS ? MAX_WORKERS : c->workers;
@@ -358,11 +394,11 @@ int pool_encode(struct track *t, const struct command *c)
     p->scale = segment_scale(p->lame);
     p->joiner = segment_joiner_new(p->lame, take_bytes, p);
     if (!p->joiner || make_slots(p) < 0) {
-        wire_failure("memory", "no memory for %d workers", p->workers);
+        wire_failure("internal", "no memory for %d workers", p->workers);
         return -1;
     }
     for (; started < p->workers - 1; started++)
-        if (pthread_create(&threads[started], NULL, work, p))
+        if (start(&threads[started], p))
             break; /* fewer do as well */
     work(p);
     for (int i = 0; i < started; i++)

@@ -41,6 +41,10 @@ struct track {
     int used;
 
     int64_t first;        /* time of the first packet, in the stream's unit */
+    int64_t reach;        /* where the packet ends that reaches furthest */
+    int64_t latest;       /* time of the last packet that has one */
+    int64_t damaged;      /* the same of the last packet, if it could not be decoded */
+    int64_t lost;         /* the time between those and the packets after them */
     int64_t skip, discard; /* when packets are copied: samples not to be heard at the start, and at the end */
     int64_t left_out;     /* packets at the start that are not to be heard; later ones are an edit list's */
     int64_t edited;
@@ -204,7 +208,7 @@ static int choose(struct track *t, int stream)
         if ((int)i != stream)
             t->file->streams[i]->discard = AVDISCARD_ALL;
     t->stream = t->file->streams[stream];
-    t->first = AV_NOPTS_VALUE;
+    t->first = t->reach = t->latest = t->damaged = AV_NOPTS_VALUE;
     return 0;
 }
 
@@ -237,28 +241,76 @@ int track_select(struct track *t, const struct command *c)
     return 0;
 }
 
+/* No packet has come: 0 at the end of the file, or -1 for a failure. */
+static int ended(struct track *t, int err)
+{
+    const AVIOContext *pb = t->file->pb;
+
+    if (err == AVERROR(ENOMEM))
+        return failed("read", err);
+    /* A demuxer may call it EIO, too, when a file ends in the middle of something. */
+    if (pb && pb->error < 0 && pb->error != AVERROR_EOF)
+        return failed("read", AVERROR(EIO));
+    t->ended_early |= err != AVERROR_EOF;
+    return 0;
+}
+
+/* From the start of the first packet to the end of the furthest; 0 while there is none that has a time. */
+static int64_t span(const struct track *t)
+{
+    return t->first == AV_NOPTS_VALUE ? 0 : FFMAX(av_sat_sub64(t->reach, t->first), 0);
+}
+
+/* What is damaged has ended. A parser may have made one packet of many: it is the time that counts. */
+static void note_loss(struct track *t, int64_t until)
+{
+    if (t->damaged != AV_NOPTS_VALUE && until > t->damaged)
+        t->lost = av_sat_add64(t->lost, av_sat_sub64(until, t->damaged));
+    t->damaged = AV_NOPTS_VALUE;
+}
+
+/* Take note of a packet of the track. */
+static void note_packet(struct track *t)
+{
+    const AVPacket *p = t->packet;
+
+    if (t->first == AV_NOPTS_VALUE)
+        t->first = p->pts;
+    if (p->pts != AV_NOPTS_VALUE) {
+        note_loss(t, p->pts);
+        t->latest = p->pts;
+        t->reach = FFMAX(t->reach, av_sat_add64(p->pts, FFMAX(p->duration, 0)));
+    }
+    if (av_packet_get_side_data(p, AV_PKT_DATA_ENCRYPTION_INFO, NULL))
+        t->encrypted = 1;
+}
+
+/* Take note that the last packet could not be decoded. */
+static void note_damage(struct track *t)
+{
+    t->bad_packets++;
+    t->damaged = t->latest;
+}
+
 /* The next packet into the decoder; at the end of the file, the end. */
 static int feed(struct track *t)
 {
     int err = av_read_frame(t->file, t->packet);
 
-    if (err == AVERROR(EIO) || err == AVERROR(ENOMEM))
-        return failed("read", err);
     if (err < 0) {
-        t->ended_early |= err != AVERROR_EOF;
+        if (ended(t, err) < 0)
+            return -1;
         t->draining = 1;
         avcodec_send_packet(t->decoder, NULL);
         return 0;
     }
     if (t->packet->stream_index == t->stream->index) {
-        if (t->first == AV_NOPTS_VALUE)
-            t->first = t->packet->pts;
-        if (av_packet_get_side_data(t->packet, AV_PKT_DATA_ENCRYPTION_INFO, NULL))
-            t->encrypted = 1;
+        note_packet(t);
         err = avcodec_send_packet(t->decoder, t->packet);
         if (err == AVERROR(ENOMEM))
             return failed("decode", err);
-        t->bad_packets += err < 0;
+        if (err < 0)
+            note_damage(t);
     }
     av_packet_unref(t->packet);
     return 0;
@@ -313,11 +365,11 @@ static int decode(struct track *t)
         } else if (err == AVERROR_EOF || err == AVERROR(EAGAIN)) {
             t->done = 1;
         } else if (!t->draining) {
-            t->bad_packets++;
+            note_damage(t);
             if (feed(t) < 0)
                 return -1;
         } else {
-            t->bad_packets++;
+            note_damage(t);
             t->done = 1;
         }
     }
@@ -539,12 +591,13 @@ int track_copy(struct track *t, int stream)
 
     if (choose(t, stream) < 0)
         return -1;
+    if (t->stream->codecpar->codec_id != AV_CODEC_ID_MP3) {
+        wire_failure("internal", "stream %d is no MP3, which alone is copied", stream);
+        return -1;
+    }
     while ((err = av_read_frame(t->file, t->packet)) >= 0) {
         if (t->packet->stream_index == stream) {
-            if (t->first == AV_NOPTS_VALUE)
-                t->first = t->packet->pts;
-            if (av_packet_get_side_data(t->packet, AV_PKT_DATA_ENCRYPTION_INFO, NULL))
-                t->encrypted = 1;
+            note_packet(t);
             note_skips(t, t->packet, packets, &last);
             if (!(t->packet->flags & AV_PKT_FLAG_DISCARD))
                 heard++;
@@ -562,25 +615,25 @@ int track_copy(struct track *t, int stream)
                 memcpy(buffer + size, t->packet->data, t->packet->size);
                 size += t->packet->size;
             }
-            if (++packets % 256 == 0 && t->packet->pts != AV_NOPTS_VALUE && t->stream->codecpar->sample_rate > 0) {
-                int64_t at = av_rescale_q(t->packet->pts, t->stream->time_base,
-                                          (AVRational){ 1, t->stream->codecpar->sample_rate });
-                uint64_t progress = at > 0 ? at : 0;
-                wire_send(EVENT_PROGRESS, &progress, sizeof progress);
+            if (++packets % 256 == 0 && t->stream->codecpar->sample_rate > 0) {
+                uint64_t at = av_rescale_q(span(t), t->stream->time_base, (AVRational){ 1, t->stream->codecpar->sample_rate });
+                wire_send(EVENT_PROGRESS, &at, sizeof at);
             }
         }
         av_packet_unref(t->packet);
     }
-    if (err == AVERROR(EIO) || err == AVERROR(ENOMEM))
-        return failed("read", err);
-    t->ended_early |= err != AVERROR_EOF;
+    if (ended(t, err) < 0)
+        return -1;
     wire_send(EVENT_PACKETS, buffer, size);
     return 0;
 }
 
-void track_remarks(const struct track *t, struct json *j)
+void track_remarks(struct track *t, struct json *j)
 {
+    note_loss(t, t->reach);
     put_seconds(j, "first", t->first, t->stream->time_base);
+    put_seconds(j, "span", span(t), t->stream->time_base);
+    put_seconds(j, "lost", t->lost, t->stream->time_base);
     if (t->skip || t->discard || t->left_out || t->edited)
         json_put(j, ",\"skip\":%lld,\"discard\":%lld,\"left_out\":%lld,\"edited\":%lld", (long long)t->skip,
                  (long long)t->discard, (long long)t->left_out, (long long)t->edited);

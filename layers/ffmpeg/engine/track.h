@@ -25,9 +25,9 @@ int track_select(struct track *t, const struct command *c);
 long track_samples(struct track *t, float *to[2], long count, float scale);
 /* Decode and filter all of it, for what filters say about it. -1 once reported. */
 int track_run(struct track *t);
-/* Pass the stream's packets on as they are (EVENT_PACKETS). -1 once reported. */
+/* Pass the stream's packets on as they are (EVENT_PACKETS), if they are MP3. -1 once reported. */
 int track_copy(struct track *t, int stream);
 /* Put what was noticed on the way into the JSON of EVENT_END. */
-void track_remarks(const struct track *t, struct json *j);
+void track_remarks(struct track *t, struct json *j);
 
 #endif

@@ -14,13 +14,13 @@ enum event {
     EVENT_INFO = 1,     /* JSON: what the file is */
     EVENT_PICTURE = 2,  /* the cover, as it is in the file */
     EVENT_MP3 = 3,      /* bytes of the MP3, in order */
-    EVENT_PROGRESS = 4, /* u64: samples encoded */
+    EVENT_PROGRESS = 4, /* u64: samples that are done */
     EVENT_PACKETS = 5,  /* bytes of the track, in order, as they are in the file */
     EVENT_END = 6,      /* JSON: how it went; the last event */
     EVENT_FAILURE = 7,  /* JSON: code and text; the last event */
 };
 
-/* Text that grows; it is NULL once memory has run out, which json_send reports. */
+/* Text that grows; should memory run out for it, that is reported and the process ends. */
 struct json {
     char *text;
     size_t size, room;

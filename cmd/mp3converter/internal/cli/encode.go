@@ -16,8 +16,8 @@ import (
 	"mp3converter/cmd/mp3converter/internal/transfer"
 )
 
-// maxWorkers bounds what can be asked for.
-const maxWorkers = 256
+// maxWorkers is how many the engine starts at most.
+const maxWorkers = 64
 
 const encodeHelp = `Encode a video here: the service's own engine on this machine, with no service and no account. It reads only what it
 needs of the input, by ranges, and writes an MP3 to the last byte as the service would.

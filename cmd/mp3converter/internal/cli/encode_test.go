@@ -217,7 +217,7 @@ func TestEncodeFailures(t *testing.T) {
 		"no file":               {filepath.Join(p.dir, "none.mp4"), 4, "not_found", "no such file"},
 		"a directory":           {p.dir, 1, "error", "it is a directory"},
 		"a device":              {"/dev/zero", 1, "error", "not an ordinary file"},
-		"a URL with nothing":    {status(http.StatusNotFound), 4, "not_found", ""},
+		"a URL with nothing":    {status(http.StatusNotFound), 4, "not_found", "there is nothing at this URL"},
 		"a URL that refuses":    {status(http.StatusForbidden), 4, "refused", ""},
 		"a server with a fault": {status(http.StatusInternalServerError), 6, "unavailable", ""},
 		"no server":             {gone.URL + "/film.mp4?X-Amz-Signature=secret-signature", 6, "unavailable", ""},

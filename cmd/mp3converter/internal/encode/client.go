@@ -5,6 +5,8 @@ import (
 	"net"
 	"net/http"
 	"time"
+
+	"mp3converter/shared/source"
 )
 
 // ServerError says that a URL's server could not be reached, or that it refused or failed.
@@ -30,6 +32,9 @@ func (e *ServerError) Error() string {
 }
 
 func (e *ServerError) Unwrap() error { return e.Err }
+
+// Is makes of a refusal one that is not asked again.
+func (e *ServerError) Is(target error) bool { return target == source.ErrRefused && e.Refused() }
 
 // transport is one that makes errors of the answers that say something about the server and not about the file.
 type transport struct{ *http.Transport }

@@ -18,6 +18,7 @@ func TestParseInput(t *testing.T) {
 		"odd: //name.mp4":                   {Name: "odd: //name.mp4", Output: "name.mp3"},
 		"https://h/a/film.mp4?sig=secret#f": {Name: "https://h/a/film.mp4", Output: "film.mp3", URL: true},
 		"HTTP://u:p@h:80/%C3%A4.mov":        {Name: "http://h:80/%C3%A4.mov", Output: "ä.mp3", URL: true},
+		".hidden":                           {Name: ".hidden", Output: ".hidden.mp3"},
 		"https://h/":                        {Name: "https://h/", Output: "download.mp3", URL: true},
 		"https://h/a%2F..%2Fevil":           {Name: "https://h/a/../evil", Output: "evil.mp3", URL: true},
 		"https://h?response=x":              {Name: "https://h", Output: "download.mp3", URL: true},

@@ -40,8 +40,11 @@ func ParseInput(s string) (Input, error) {
 		if isURL && scheme != "" && strings.Trim(scheme, "abcdefghijklmnopqrstuvwxyz0123456789") == "" {
 			return Input{}, fmt.Errorf("%s:// is not understood; give a file, or an https:// URL such as a presigned one", scheme)
 		}
-		name := strings.TrimSuffix(filepath.Base(s), filepath.Ext(s)) + ".mp3"
-		return Input{Name: s, Output: name, location: s}, nil
+		base := filepath.Base(s)
+		if stem := strings.TrimSuffix(base, filepath.Ext(base)); stem != "" {
+			base = stem
+		}
+		return Input{Name: s, Output: base + ".mp3", location: s}, nil
 	}
 	u, err := url.Parse(s)
 	if err != nil || u.Host == "" {
@@ -64,8 +67,11 @@ func (i Input) open(ctx context.Context) (ranges source.Ranges, shut func(), err
 			return ranges, client.CloseIdleConnections, nil
 		}
 		client.CloseIdleConnections()
-		if errors.Is(err, source.ErrNoRanges) {
+		switch {
+		case errors.Is(err, source.ErrNoRanges):
 			err = fmt.Errorf("%w; save the file to disk first", err)
+		case errors.Is(err, source.ErrGone):
+			err = &cleanError{text: "there is nothing at this URL", err: err}
 		}
 		return nil, nil, err
 	}
@@ -104,6 +110,9 @@ var beyondPath = regexp.MustCompile(`(?i)(https?://)(?:[^\s"/?#@]*@)?([^\s"?#]*)
 func (i Input) clean(err error) error {
 	if err == nil || !i.URL {
 		return err
+	}
+	if e, ok := errors.AsType[*ServerError](err); ok && e.Status != 0 {
+		return &cleanError{text: e.Error(), err: err} // wherever it was met
 	}
 	text := beyondPath.ReplaceAllString(strings.ReplaceAll(err.Error(), i.location, i.Name), "$1$2")
 	return &cleanError{text: strings.TrimPrefix(text, "look up "+i.Name+": "), err: err} // whoever reports it gives the name
