@@ -23,7 +23,7 @@ const (
 	// sending is how many parts leave at once while more is written.
 	sending = 3
 	// beginGrace is how long the beginning of an upload may go on when it is not wanted any more: unless its ID becomes
-	// known, it cannot be removed.
+	// known, it cannot be removed. Whoever aborts waits for that, and gives it 5 s for both.
 	beginGrace = 2 * time.Second
 )
 

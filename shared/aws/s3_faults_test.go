@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	awssdk "github.com/aws/aws-sdk-go-v2/aws"
@@ -336,6 +337,64 @@ func TestUploadsThatFailLeaveNoParts(t *testing.T) {
 			if s.parts != nil || s.complete != nil {
 				t.Errorf("%d parts are left, and %d bytes visible", len(s.parts), len(s.complete))
 			}
+		})
+	}
+}
+
+// doer is the network under an S3 client.
+type doer func(r *http.Request) (*http.Response, error)
+
+func (d doer) Do(r *http.Request) (*http.Response, error) { return d(r) }
+
+func TestAnUploadThatBeginsLateIsRemoved(t *testing.T) {
+	t.Parallel()
+	cfg, err := aws.Connect(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg.Region, cfg.BaseEndpoint = "us-east-1", awssdk.String("http://s3.invalid")
+	cfg.Credentials = awssdk.CredentialsProviderFunc(func(context.Context) (awssdk.Credentials, error) {
+		return awssdk.Credentials{AccessKeyID: "a", SecretAccessKey: "b"}, nil
+	})
+	for _, late := range []time.Duration{0, time.Second, 1900 * time.Millisecond, 3 * time.Second, 4900 * time.Millisecond, time.Hour} {
+		t.Run(late.String(), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				begun, removed := false, false
+				cfg := cfg.Copy()
+				cfg.HTTPClient = doer(func(r *http.Request) (*http.Response, error) {
+					takes, done, body := time.Second, &removed, ""
+					switch {
+					case r.Method == http.MethodPost && r.URL.Query().Has("uploads"):
+						takes, done, body = late, &begun, "<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>"
+					case r.Method != http.MethodDelete:
+						t.Errorf("%s %s", r.Method, r.URL)
+					}
+					select {
+					case <-time.After(takes):
+						*done = true
+						return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(strings.NewReader(body)), Header: http.Header{}, Request: r}, nil
+					case <-r.Context().Done():
+						return nil, r.Context().Err()
+					}
+				})
+				result := aws.NewBucket(cfg, aws.BucketConfig{Name: "b"}).Create(t.Context(), "k")
+				if _, err := result.WriteAt(make([]byte, 6<<20), 0); err != nil {
+					t.Fatal(err)
+				}
+				ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second) // as a conversion has for it
+				defer cancel()
+				began := time.Now()
+				if err := result.Abort(ctx); err != nil {
+					t.Errorf("Abort: %v", err)
+				}
+				if begun && !removed {
+					t.Error("the upload is left")
+				}
+				if took := time.Since(began); took > 4*time.Second {
+					t.Errorf("took %v", took)
+				}
+			})
 		})
 	}
 }

@@ -7,8 +7,6 @@ type CopyOptions struct {
 	// Skip is how many samples at the start are not to be heard; 0: not said. Fewer than the decoders' own delay of 529
 	// cannot be told in an MP3, and are heard.
 	Skip int
-	// Samples is how many are to be heard then; 0: not said.
-	Samples int64
 }
 
 // Copied is the outcome of a copy.
@@ -21,8 +19,6 @@ type Copied struct {
 	Header Header
 	// End is for Writer.Finish.
 	End EndInfo
-	// Samples is the length of the sound, per channel, without delay and padding.
-	Samples int64
 }
 
 // Copier takes the bytes of an MP3 stream, as a file or a container has them, and passes on its frames, so that they
@@ -99,7 +95,6 @@ func (c *Copier) Close() (Copied, error) {
 	}
 	c.copied.Dropped = c.framer.dropped
 	c.copied.End = c.end()
-	c.copied.Samples = c.copied.End.Gapless.samples(c.samples())
 	return c.copied, nil
 }
 
@@ -153,8 +148,6 @@ func (c *Copier) copy(h Header, frame []byte) error {
 	return c.emit(frame)
 }
 
-func (c *Copier) samples() int64 { return c.copied.Frames * int64(c.copied.Header.Samples()) }
-
 // end takes over what the header frame or the container says.
 func (c *Copier) end() EndInfo {
 	end := EndInfo{Encoder: c.info.Encoder, Gapless: c.info.Gapless}
@@ -170,12 +163,6 @@ func (c *Copier) end() EndInfo {
 		}
 	case c.opts.Skip >= DecoderDelay:
 		end.Gapless = Gapless{Known: true, Delay: c.opts.Skip - DecoderDelay, Padding: c.tail}
-		if c.opts.Samples > 0 {
-			padding := c.samples() - int64(end.Gapless.Delay) - c.opts.Samples
-			if padding >= 0 && padding <= MaxGap {
-				end.Gapless.Padding = int(padding)
-			}
-		}
 		if end.Encoder.Name == "" {
 			end.Encoder.Name, end.Encoder.StereoMode = "LAME", 7 // players look for that name before they believe a delay
 		}

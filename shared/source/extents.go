@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"sync"
 )
 
@@ -15,7 +16,7 @@ import (
 type Extents struct {
 	fetcher
 	plan
-	shuffle *shuffle // nil if what is wanted is in order
+	shuffle *shuffle // nil if what is wanted is in order, or is nothing
 	total   int64
 	ctx     context.Context
 	cancel  context.CancelFunc
@@ -28,22 +29,25 @@ type Extents struct {
 
 // NewExtents reads the bytes of want, one after the other, as if they were one file, by the requests in fetch. These
 // are in order, do not overlap and cover all of want; such as are longer than a block are split. Neither slice is kept.
-// want may be in any order, though only that of the object is fast. Fetching begins at once. The context governs
-// everything that is fetched; the caller must Close the result.
+// want may be in any order. If memory does not take all of it then, it is fetched in batches, and what a request brings
+// for several of them is fetched as often. Fetching begins at once. The context governs everything that is fetched; the
+// caller must Close the result.
 func NewExtents(ctx context.Context, ranges Ranges, want, fetch []Extent, cfg Config) (*Extents, error) {
 	e := &Extents{fetcher: fetcher{ranges: ranges, cfg: cfg.withDefaults()}, aside: -1}
 	var err error
 	if e.total, err = checkWant(want, ranges.Size()); err != nil {
 		return nil, fmt.Errorf("plan reads: %w", err)
 	}
-	pieces, ok := ascending(want)
-	if !ok {
-		e.shuffle = newShuffle(want)
-		pieces = e.shuffle.pieces
-	}
 	memory := e.cfg.Budget - min(e.cfg.Budget/4, int64(e.cfg.MaxRequests)*scratchSize)
 	e.cfg.Block = min(e.cfg.Block, memory/4)
-	if e.plan, err = newPlan(pieces, fetch, ranges.Size(), e.cfg.Block); err != nil {
+	if err = checkFetch(fetch, ranges.Size()); err == nil {
+		if pieces, ok := ascending(want); ok {
+			err = e.add(pieces, fetch, e.cfg.Block, math.MaxInt64)
+		} else {
+			e.shuffle, err = newShuffle(&e.plan, want, fetch, e.cfg.Block, memory)
+		}
+	}
+	if err != nil {
 		return nil, fmt.Errorf("plan reads: %w", err)
 	}
 	e.ctx, e.cancel = context.WithCancel(ctx)
@@ -88,7 +92,7 @@ func (e *Extents) ReadAtContext(ctx context.Context, p []byte, off int64) (n int
 	for n < len(p) && off < e.total {
 		position, run := off, e.total-off
 		if e.shuffle != nil {
-			position, run = e.shuffle.position(off)
+			position, run = e.shuffle.position(&e.plan, off)
 		}
 		part := p[n:]
 		got, err := e.read(ctx, part[:min(int64(len(part)), run)], position, n == 0)
@@ -114,16 +118,20 @@ func (e *Extents) read(ctx context.Context, p []byte, position int64, first bool
 		}
 		b := e.window.reach(e, position)
 		if b == nil {
-			if e.window.idle() && (first && position == e.aside || e.spans(position, len(p)) > 2) {
-				e.moveWindow(position)
+			if e.window.idle() && e.follow(position, len(p), first) {
+				e.moveWindow(e.begin(position))
 				continue
 			}
 			return e.readAside(ctx, p, position)
 		}
-		if have := b.have - position; have >= min(int64(len(p)), b.end-position) {
-			n := e.window.copyOut(p[:min(int64(len(p)), have)], position)
-			e.window.advance(e, position+int64(n))
-			return n, nil
+		need := b.end
+		if position < b.end {
+			need = min(b.end, position+int64(len(p)))
+			if b.have >= need {
+				n := e.window.copyOut(p[:min(int64(len(p)), b.have-position)], position)
+				e.window.advance(e, position+int64(n))
+				return n, nil
+			}
 		}
 		if b.err != nil {
 			if asked || permanent(b.err) && !b.told {
@@ -133,7 +141,7 @@ func (e *Extents) read(ctx context.Context, p []byte, position int64, first bool
 			e.start(b)
 		}
 		asked = true
-		wake := b.wait(min(b.end, position+int64(len(p))))
+		wake := b.wait(need)
 		e.window.readers++
 		e.mu.Unlock()
 		select {
@@ -146,6 +154,19 @@ func (e *Extents) read(ctx context.Context, p []byte, position int64, first bool
 			return 0, context.Cause(ctx)
 		}
 	}
+}
+
+// follow says whether the window should move to a read that it does not reach: when the last one was there too.
+func (e *Extents) follow(position int64, n int, first bool) bool {
+	return first && position == e.aside || !first && e.shuffle != nil || e.spans(position, n) > 2
+}
+
+// begin is where a window has to begin that holds a position and what may be read right after it.
+func (e *Extents) begin(position int64) int64 {
+	if e.shuffle != nil {
+		return e.shuffle.begin(position)
+	}
+	return position
 }
 
 // spans says in how many requests n bytes from a position are.

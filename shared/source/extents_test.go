@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"slices"
 	"sync"
 	"testing"
 	"testing/iotest"
@@ -279,34 +278,6 @@ func TestManyShortRequestsRunAtOnceAndFewLongOnes(t *testing.T) {
 			}}
 			openExtents(t, object, tc.layout, source.Config{Hedge: -1})
 			<-reached
-		})
-	}
-}
-
-// Frames that lie in the object in another order than they are played in.
-func TestWhatFitsInMemoryMayBeInAnyOrder(t *testing.T) {
-	t.Parallel()
-	data := content(10000 * 400)
-	for name, order := range map[string]func(want []source.Extent){
-		"backwards": slices.Reverse[[]source.Extent],
-		"shuffled": func(want []source.Extent) {
-			rand.New(rand.NewPCG(1, 1)).Shuffle(len(want), func(i, j int) { want[i], want[j] = want[j], want[i] })
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			l := layout{fetch: []source.Extent{{Offset: 0, Length: int64(len(data))}}}
-			for i := range int64(10000) {
-				l.want = append(l.want, source.Extent{Offset: 400 * i, Length: 300})
-			}
-			order(l.want)
-			e := openExtents(t, &sourcetest.Object{Data: data}, l, source.Config{Hedge: -1})
-			if got, err := readAll(e); err != nil || !bytes.Equal(got, l.wanted(data)) {
-				t.Errorf("wrong bytes, or error %v", err)
-			}
-			if n, requests := e.Stats(); n > int64(len(data)) || requests > 4 {
-				t.Errorf("%d bytes of %d in %d requests", n, len(data), requests)
-			}
 		})
 	}
 }

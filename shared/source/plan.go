@@ -1,18 +1,17 @@
 package source
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"math"
-	"slices"
 	"sort"
 )
 
-// plan says which bytes are wanted and by which requests they come. What is wanted is numbered through, in the order of
-// the object: positions. A million pieces cost 16 MB.
+// plan says which bytes are wanted and by which requests they come. What is wanted is numbered through, in the order in
+// which it is fetched: positions. That is the order of the object, or that of the batches of a shuffle. A million pieces
+// cost 16 MB.
 type plan struct {
-	pieces   []Extent // what is wanted: ascending, with a gap between each two
+	pieces   []Extent // what is wanted: ascending in a batch, with a gap between each two
 	requests []request
 	size     int64 // of the pieces together
 }
@@ -24,44 +23,56 @@ type request struct {
 	piece int   // which holds that
 }
 
-// newPlan makes a plan of pieces, which it keeps, and of fetch, cut to requests of at most block bytes.
-func newPlan(pieces, fetch []Extent, objectSize, block int64) (plan, error) {
-	p := plan{pieces: pieces}
+// checkFetch makes sure that requests are in order, and within the object.
+func checkFetch(fetch []Extent, objectSize int64) error {
 	last := int64(0)
 	for _, f := range fetch {
 		if f.Offset < last || f.Length < 0 || f.Length > objectSize-f.Offset {
-			return plan{}, fmt.Errorf("request of %d bytes at %d: overlaps or not in order, or not within %d bytes", f.Length, f.Offset, objectSize)
+			return fmt.Errorf("request of %d bytes at %d: overlaps or not in order, or not within %d bytes", f.Length, f.Offset, objectSize)
 		}
 		last = f.End()
 	}
+	return nil
+}
+
+// add plans for pieces, which ascend, with a gap between each two, and may keep them. They come by those of fetch that they lie in, cut to at
+// most block bytes, and so that no gap is fetched that is longer than that.
+func (p *plan) add(pieces, fetch []Extent, block, gap int64) error {
 	if len(pieces) == 0 {
-		return p, nil
+		return nil
 	}
-	piece, next := 0, pieces[0].Offset // the first wanted byte that no request has brought
-	for _, f := range fetch {
-		for piece < len(pieces) && f.Offset <= next && next < f.End() {
+	piece := len(p.pieces)
+	if p.pieces == nil {
+		p.pieces = pieces
+	} else {
+		p.pieces = append(p.pieces, pieces...)
+	}
+	next := pieces[0].Offset // the first wanted byte that no request has brought
+	begin := sort.Search(len(fetch), func(i int) bool { return fetch[i].End() > next })
+	for _, f := range fetch[begin:] {
+		for piece < len(p.pieces) && f.Offset <= next && next < f.End() {
 			r := request{Extent: Extent{Offset: next}, at: p.size, piece: piece}
 			stop := min(f.End(), next+block)
 			end := next
-			for piece < len(pieces) && next < stop {
-				n := min(pieces[piece].End(), stop) - next
+			for piece < len(p.pieces) && next < stop && next-end <= gap {
+				n := min(p.pieces[piece].End(), stop) - next
 				p.size += n
 				next += n
 				end = next
-				if next == pieces[piece].End() {
-					if piece++; piece < len(pieces) {
-						next = pieces[piece].Offset
+				if next == p.pieces[piece].End() {
+					if piece++; piece < len(p.pieces) {
+						next = p.pieces[piece].Offset
 					}
 				}
 			}
 			r.Length = end - r.Offset
 			p.requests = append(p.requests, r)
 		}
+		if piece == len(p.pieces) {
+			return nil
+		}
 	}
-	if piece < len(pieces) {
-		return plan{}, fmt.Errorf("byte %d is wanted, but no request covers it", next)
-	}
-	return p, nil
+	return fmt.Errorf("byte %d is wanted, but no request covers it", next)
 }
 
 // end is the position behind a request's last byte.
@@ -139,40 +150,4 @@ func checkWant(want []Extent, objectSize int64) (size int64, err error) {
 		size += w.Length
 	}
 	return size, nil
-}
-
-// shuffle leads from an order that is not the object's, in which bytes may also be wanted twice, to positions.
-type shuffle struct {
-	want   []Extent
-	ends   []int64 // of want, one after the other
-	pieces []Extent
-	at     []int64 // the positions where the pieces begin
-}
-
-func newShuffle(want []Extent) *shuffle {
-	s := &shuffle{want: slices.DeleteFunc(slices.Clone(want), func(w Extent) bool { return w.Length == 0 })}
-	sorted := slices.SortedFunc(slices.Values(s.want), func(a, b Extent) int { return cmp.Compare(a.Offset, b.Offset) })
-	for _, w := range sorted {
-		s.pieces = join(s.pieces, w)
-	}
-	var size int64
-	for _, p := range s.pieces {
-		s.at = append(s.at, size)
-		size += p.Length
-	}
-	size = 0
-	for _, w := range s.want {
-		size += w.Length
-		s.ends = append(s.ends, size)
-	}
-	return s
-}
-
-// position says where what is at off really is, and how many bytes follow there in order.
-func (s *shuffle) position(off int64) (position, n int64) {
-	i := sort.Search(len(s.ends), func(i int) bool { return s.ends[i] > off })
-	n = s.ends[i] - off
-	offset := s.want[i].End() - n
-	piece := sort.Search(len(s.pieces), func(i int) bool { return s.pieces[i].Offset > offset }) - 1
-	return s.at[piece] + offset - s.pieces[piece].Offset, n
 }

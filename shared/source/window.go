@@ -2,6 +2,7 @@ package source
 
 import (
 	"context"
+	"slices"
 	"sync"
 )
 
@@ -53,13 +54,27 @@ func (b *block) tell() {
 // idle says that nobody minds if the window moves.
 func (w *window) idle() bool { return w.readers == 0 && !w.moving }
 
-// reach returns the block that a position is in, having moved forward if need be; nil if that is too far away.
+// reach returns the block that a position is in, having moved forward if need be; nil if that is too far away. Of a
+// shuffle any byte may be next that there is room for: one that has not been asked for is waited for, and the block is
+// then one that must come before it.
 func (w *window) reach(e *Extents, position int64) *block {
-	if w.moving || position < w.low || position > w.end()+maxGap {
+	far := w.end() + maxGap
+	if e.shuffle != nil {
+		far = w.low + int64(len(w.ring)) - 1
+	}
+	if w.moving || position < w.low || position > far {
 		return nil
 	}
 	w.advance(e, position)
-	if position < w.low || position >= w.end() {
+	switch {
+	case position < w.low:
+		return nil
+	case position >= w.end() && e.shuffle != nil:
+		if i := slices.IndexFunc(w.blocks, func(b *block) bool { return b.have < b.end }); i >= 0 {
+			return w.blocks[i]
+		}
+		return nil
+	case position >= w.end():
 		return nil
 	}
 	lo, hi := 0, len(w.blocks)
@@ -83,13 +98,16 @@ func (w *window) end() int64 {
 	return w.blocks[len(w.blocks)-1].end
 }
 
-// advance gives up what lies well behind a reader's position, except where bytes are still on their way, and has more
-// fetched for it. Where there is room for all it gives up nothing: what is wanted may be in any order.
+// advance gives up what lies well behind a reader's position, except where bytes are still on their way or there is room
+// for all, and has more fetched for it.
 func (w *window) advance(e *Extents, position int64) {
 	w.position = max(w.position, position)
 	low := min(w.position-int64(len(w.ring))/8, w.end())
-	if e.size <= int64(len(w.ring)) {
+	switch {
+	case e.size <= int64(len(w.ring)):
 		low = w.low
+	case e.shuffle != nil:
+		low = min(low, e.shuffle.begin(max(0, w.position-1))) // the byte before may be a batch's last that is first to be read
 	}
 	done := 0
 	for ; done < len(w.blocks); done++ {
