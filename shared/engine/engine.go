@@ -45,8 +45,9 @@ type Limits struct {
 	Wall time.Duration
 	// CPU is how much processor time all children of a conversion may use together: 30 minutes.
 	CPU time.Duration
-	// Memory is how much address space a child may have, in bytes: 1 GiB, and 24 MiB for each worker. What it touches of
-	// that is the latter, as a rule, and 60 MiB.
+	// Memory is how much address space a child may have, in bytes: 1 GiB, and 24 MiB for each worker. It touches about 40 MiB
+	// of that, 100 more to even out the loudness, and up to 13 for each worker. Where it does not last for all workers, fewer
+	// are at work.
 	Memory int64
 	// Output is the longest MP3 in bytes: 2 GiB.
 	Output int64
@@ -135,7 +136,7 @@ const (
 	readBudget = 24 << 20
 	// maxWorkers bounds the child's memory.
 	maxWorkers = 64
-	// workerMemory is more than a worker needs: the sound of a segment, what it becomes, and a stack.
+	// workerMemory is more than a worker needs: the sound of a segment, what it becomes, an encoder, and a stack.
 	workerMemory = 24 << 20
 )
 

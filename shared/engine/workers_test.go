@@ -2,6 +2,9 @@ package engine_test
 
 import (
 	"bytes"
+	"errors"
+	"fmt"
+	"strings"
 	"testing"
 
 	"mp3converter/shared/audio"
@@ -34,8 +37,27 @@ func TestTheMostWorkersThereMayBe(t *testing.T) {
 // Where memory does not last for all of them, fewer do.
 func TestWorkersThatMemoryDoesNotLastFor(t *testing.T) {
 	t.Parallel()
-	e := newEngine(t, engine.Config{Workers: 64, Limits: engine.Limits{Memory: 512 << 20}})
-	if _, err := convert(t, e, &sourcetest.Object{Data: mp4(t)}, audio.Options{}); err != nil {
-		t.Error(err)
+	data := mediatest.Clip(t, "b.wav", "-f lavfi -i anoisesrc=d=120:r=44100:a=0.5:seed=1 -ac 2 ")
+	for _, megabytes := range []int64{160, 512} {
+		for name, opts := range map[string]audio.Options{"VBR": {Quality: ptr(9)}, "320 kbit/s": {Mode: audio.CBR, Bitrate: ptr(320)}} {
+			t.Run(fmt.Sprint(megabytes, " MiB, ", name), func(t *testing.T) {
+				t.Parallel()
+				e := newEngine(t, engine.Config{Workers: 64, Limits: engine.Limits{Memory: megabytes << 20}})
+				if _, err := convert(t, e, &sourcetest.Object{Data: data}, opts); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+	}
+}
+
+// Where there is none for even one, it is not the file's fault.
+func TestNoMemoryForAWorkerIsNotBlamedOnTheFile(t *testing.T) {
+	t.Parallel()
+	e := newEngine(t, engine.Config{Workers: 64, Limits: engine.Limits{Memory: 64 << 20}})
+	_, err := convert(t, e, &sourcetest.Object{Data: mp4(t)}, audio.Options{})
+	var f *engine.Failure
+	if err == nil || errors.As(err, &f) || !strings.Contains(err.Error(), "no memory") {
+		t.Errorf("error %v, want one of memory that is worth a retry", err)
 	}
 }

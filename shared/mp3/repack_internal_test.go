@@ -5,8 +5,8 @@ import (
 	"fmt"
 )
 
-// Unpacker takes frames out of the bit reservoir, for tests: it finds each one's main data, wherever that starts. The zero value
-// is ready for the first frame.
+// Unpacker takes frames out of the bit reservoir, for tests: it finds each one's main data, wherever that starts. The zero
+// value is ready for the first frame.
 type Unpacker struct {
 	back []byte // the slots before, as far as main data can reach
 	main []byte

@@ -39,7 +39,7 @@ func NewHTTP(ctx context.Context, client *http.Client, rawURL string) (Ranges, e
 		client = defaultClient
 	}
 	withPolicy := *client
-	withPolicy.CheckRedirect = redirect
+	withPolicy.CheckRedirect = WithoutReferer
 	o := &httpObject{client: &withPolicy, url: u.String(), shown: (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()}
 	for try := 1; ; try++ {
 		err := o.lookUp(ctx)
@@ -73,9 +73,9 @@ func (o *httpObject) lookUp(ctx context.Context) error {
 	return nil
 }
 
-// redirect follows, as a client by default does, ten times; but the other server must not learn of a Referer, of whose URL
-// the query may be a signature.
-func redirect(req *http.Request, via []*http.Request) error {
+// WithoutReferer is a CheckRedirect for URLs that may be presigned. It follows ten times, as a client by default does; but
+// the other server is not to learn of a Referer, of whose URL the query may be a signature.
+func WithoutReferer(req *http.Request, via []*http.Request) error {
 	if len(via) >= 10 {
 		return errors.New("redirected ten times")
 	}
@@ -83,17 +83,19 @@ func redirect(req *http.Request, via []*http.Request) error {
 	return nil
 }
 
-// defaultClient keeps a connection for each request that runs at once. It speaks HTTP/1.1 only: with HTTP/2 all ranges
-// would share one connection, and with it one congestion window.
-var defaultClient = func() *http.Client {
+// NewTransport returns a transport for ranges. It keeps a connection for each request that runs at once. It speaks
+// HTTP/1.1 only: with HTTP/2 all ranges would share one connection, and with it one congestion window.
+func NewTransport() *http.Transport {
 	t := http.DefaultTransport.(*http.Transport).Clone()
 	t.Protocols = new(http.Protocols)
 	t.Protocols.SetHTTP1(true)
 	t.ForceAttemptHTTP2 = false
 	t.MaxIdleConnsPerHost = 32
 	t.ResponseHeaderTimeout = 30 * time.Second
-	return &http.Client{Transport: t}
-}()
+	return t
+}
+
+var defaultClient = &http.Client{Transport: NewTransport()}
 
 // pin learns size and version from the answer to the first request.
 func (o *httpObject) pin(resp *http.Response) error {

@@ -1,4 +1,3 @@
-#include <malloc.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +9,13 @@
 #include "pool.h"
 
 #define MAX_WORKERS 64
-#define STACK (2 << 20) /* bytes for a thread: LAME and the decoders use a tenth of it */
+/* Bytes for a thread's stack, of which LAME and the decoders use some 50 thousand. */
+#define STACK (1 << 20)
+/* What is still to come when the slots are made: for each worker its stack, its encoder and what that makes of a segment;
+ * and once the filters, of which the one that evens out the loudness wants most. */
+#define WORKER_NEEDS ((size_t)5 << 20)
+#define FILTERS_NEED ((size_t)32 << 20)
+#define LOUDNESS_NEEDS ((size_t)160 << 20)
 
 /* How many frames a segment has: at most 20 seconds of VBR at 44.1 kHz, or 33 of CBR, as each costs a warm-up and some
  * frames at its seam, more in CBR; towards the end of the file fewer, so that all threads end together; and so that a
@@ -307,38 +312,48 @@ static lame_global_flags *configure(const struct command *c)
     return g;
 }
 
-static int make_slot(struct pool *p, struct slot *s)
+static void free_slots(struct pool *p)
 {
-    for (int ch = 0; ch < p->cmd->channels; ch++)
-        if (posix_memalign((void **)&s->channel[ch], 64, capacity(p) * sizeof(float)))
-            return -1;
-    return (s->coded = segment_new()) ? 0 : -1;
+    for (int i = 0; p->slot && i < p->slots; i++) {
+        free(p->slot[i].channel[0]);
+        free(p->slot[i].channel[1]);
+        segment_free(p->slot[i].coded);
+    }
+    free(p->slot);
+    p->slot = NULL;
 }
 
-static void free_slot(struct slot *s)
+/* Make the slots of all workers, and see that there is room for all else that these will need. */
+static int try_slots(struct pool *p)
 {
-    free(s->channel[0]);
-    free(s->channel[1]);
-    segment_free(s->coded);
+    void *rest;
+
+    p->slots = p->workers + 2; /* one being decoded, one being joined */
+    if (!(p->slot = calloc(p->slots, sizeof *p->slot)))
+        return -1;
+    for (int i = 0; i < p->slots; i++) {
+        struct slot *s = &p->slot[i];
+        for (int ch = 0; ch < p->cmd->channels; ch++)
+            if (posix_memalign((void **)&s->channel[ch], 64, capacity(p) * sizeof(float)))
+                return -1;
+        if (!(s->coded = segment_new()))
+            return -1;
+    }
+    if (!(rest = malloc(p->slots * WORKER_NEEDS + (p->cmd->gain ? LOUDNESS_NEEDS : FILTERS_NEED))))
+        return -1;
+    free(rest);
+    return 0;
 }
 
 /* Where memory does not last for all, fewer workers do as well. */
 static int make_slots(struct pool *p)
 {
-    int n = 0;
-
-    p->slot = calloc(p->slots, sizeof *p->slot);
-    while (p->slot && n < p->slots && make_slot(p, &p->slot[n]) == 0)
-        n++;
-    if (p->slot && n < p->slots) {
-        free_slot(&p->slot[n]); /* what there is of it */
-        for (int spare = 2; spare > 0 && n > 0; spare--)
-            free_slot(&p->slot[--n]); /* for what is to be put into the others */
+    while (try_slots(p) < 0) {
+        free_slots(p);
+        if (p->workers == 1)
+            return -1;
+        p->workers /= 2;
     }
-    if (n < 3)
-        return -1;
-    p->slots = n;
-    p->workers = n - 2;
     return 0;
 }
 
@@ -376,11 +391,9 @@ int pool_encode(struct track *t, const struct command *c)
     pthread_t threads[MAX_WORKERS];
     int started = 0;
 
-    mallopt(M_ARENA_MAX, 2); /* each further one takes 64 MB of address space, and the threads hardly allocate */
     p->track = t;
     p->cmd = c;
     p->workers = c->workers < 1 ? 1 : c->workers > MAX_WORKERS ? MAX_WORKERS : c->workers;
-    p->slots = p->workers + 2; /* one being decoded, one being joined */
     p->total = -1;
     p->reservoir = -1;
     pthread_mutex_init(&p->lock, NULL);

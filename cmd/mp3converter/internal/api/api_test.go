@@ -118,6 +118,24 @@ func TestErrorsHoldNoSecrets(t *testing.T) {
 	}
 }
 
+func TestARedirectionDoesNotTellTheLink(t *testing.T) {
+	t.Parallel()
+	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if referer := r.Header.Get("Referer"); referer != "" {
+			t.Errorf("Referer: %s", referer)
+		}
+		_, _ = io.WriteString(w, "MP3")
+	}))
+	t.Cleanup(other.Close)
+	c, url := newClient(t, func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, other.URL+"/there", http.StatusTemporaryRedirect)
+	}, 0)
+	var got sink
+	if _, err := c.Fetch(t.Context(), api.DownloadLink{URL: url + "/o?X-Amz-Signature=secret", Size: 3}, &got, nil, func(int64) {}); err != nil || got.String() != "MP3" {
+		t.Errorf("got %q, %v", got.String(), err)
+	}
+}
+
 func TestUploadAgainstWhatWasSigned(t *testing.T) {
 	t.Parallel()
 	c, url := newClient(t, func(w http.ResponseWriter, r *http.Request) {

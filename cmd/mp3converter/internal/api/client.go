@@ -22,6 +22,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"mp3converter/shared/source"
 )
 
 const (
@@ -84,7 +86,7 @@ func New(cfg Config) *Client {
 		calls: &http.Client{Transport: transport, Timeout: callTimeout, CheckRedirect: func(*http.Request, []*http.Request) error {
 			return http.ErrUseLastResponse
 		}},
-		storage: &http.Client{Transport: transport},
+		storage: &http.Client{Transport: transport, CheckRedirect: source.WithoutReferer},
 	}
 }
 

@@ -107,6 +107,7 @@ func (a *app) encode(ctx context.Context, e encoding, args []string) error {
 	if err != nil {
 		return a.encoded(rep, err)
 	}
+	rep.Workers = engine.Workers()
 	display := progress.New(a.Stderr, a.encodeStyle(e), a.Now)
 	task := display.Task(printable(filepath.Base(in.Name)))
 	task.Stage("encoding", 100, false)

@@ -190,6 +190,65 @@ func TestEncodeFromURL(t *testing.T) {
 	}
 }
 
+func TestEncodeReportsTheWorkersThatThereAre(t *testing.T) {
+	t.Parallel()
+	p := newEncoder(t)
+	in := p.video("talk.wav", tone(1))
+	if d := p.run("encode", in, p.dir, "--json", "--workers", "64").want(t, 0).document(t); d.at("workers") != 64.0 {
+		t.Errorf("%v workers, want 64", d.at("workers"))
+	}
+}
+
+func TestEncodeSaysInWordsWhatTheServerSays(t *testing.T) {
+	t.Parallel()
+	for status, tc := range map[int]struct {
+		exit int
+		says string
+	}{
+		http.StatusForbidden:    {4, "the server refuses the URL, whose time may be over (403 Forbidden)"},
+		http.StatusUnauthorized: {4, "the server refuses the URL, whose time may be over (401 Unauthorized)"},
+		http.StatusNotFound:     {4, "there is nothing at this URL (404)"},
+	} {
+		t.Run(http.StatusText(status), func(t *testing.T) {
+			t.Parallel()
+			p := newEncoder(t)
+			var asked, refused atomic.Int32
+			url := serve(t, tone(60), func(w http.ResponseWriter, _ *http.Request) bool {
+				if asked.Add(1) < 3 {
+					return false
+				}
+				refused.Add(1)
+				w.WriteHeader(status)
+				return true
+			})
+			r := p.run("encode", url, filepath.Join(p.dir, "film.mp3")).want(t, tc.exit)
+			shown, _, _ := strings.Cut(url, "?")
+			if want := "mp3converter: " + shown + ": " + tc.says + "\n"; r.stderr != want {
+				t.Errorf("stderr is %q, want %q", r.stderr, want)
+			}
+			// Each range that was on its way, and none of them again.
+			if n := refused.Load(); n < 1 || n > 24 {
+				t.Errorf("the server said so %d times", n)
+			}
+			p.wantFolder()
+		})
+	}
+}
+
+func TestEncodeAsksAgainForWhatIsNotReady(t *testing.T) {
+	t.Parallel()
+	p := newEncoder(t)
+	var asked atomic.Int32
+	url := serve(t, tone(1), func(w http.ResponseWriter, _ *http.Request) bool {
+		if asked.Add(1) > 1 {
+			return false
+		}
+		w.WriteHeader(http.StatusServiceUnavailable)
+		return true
+	})
+	p.run("encode", url, filepath.Join(p.dir, "film.mp3")).want(t, 0)
+}
+
 func TestEncodeFailures(t *testing.T) {
 	t.Parallel()
 	p := newEncoder(t)
@@ -217,7 +276,7 @@ func TestEncodeFailures(t *testing.T) {
 		"no file":               {filepath.Join(p.dir, "none.mp4"), 4, "not_found", "no such file"},
 		"a directory":           {p.dir, 1, "error", "it is a directory"},
 		"a device":              {"/dev/zero", 1, "error", "not an ordinary file"},
-		"a URL with nothing":    {status(http.StatusNotFound), 4, "not_found", "there is nothing at this URL"},
+		"a URL with nothing":    {status(http.StatusNotFound), 4, "not_found", "film.wav: there is nothing at this URL (404)\n"},
 		"a URL that refuses":    {status(http.StatusForbidden), 4, "refused", ""},
 		"a server with a fault": {status(http.StatusInternalServerError), 6, "unavailable", ""},
 		"no server":             {gone.URL + "/film.mp4?X-Amz-Signature=secret-signature", 6, "unavailable", ""},
@@ -267,7 +326,7 @@ func TestEncodeMistakes(t *testing.T) {
 		"another kind of URL":       {[]string{"s3://bucket/key"}, "s3:// is not understood"},
 		"a URL that is none":        {[]string{"https://?secret-signature"}, "cannot be read"},
 		"no workers":                {[]string{wav, "--workers", "0"}, "--workers must be 1 to"},
-		"too many workers":          {[]string{wav, "--workers", "1000"}, "--workers must be 1 to"},
+		"too many workers":          {[]string{wav, "--workers", "65"}, "--workers must be 1 to 64"},
 		"options that are not good": {[]string{wav, "--bitrate", "97"}, "--bitrate must be one of"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -96,9 +96,13 @@ func classify(err error) fault {
 	if _, ok := errors.AsType[*api.NetworkError](err); ok {
 		return f("unavailable", exitUnavailable)
 	}
-	if e, ok := errors.AsType[*encode.ServerError](err); ok && e.Refused() {
-		return f("refused", exitNotFound)
-	} else if ok {
+	if e, ok := errors.AsType[*encode.ServerError](err); ok {
+		switch {
+		case e.Refused():
+			return f("refused", exitNotFound)
+		case e.Missing():
+			return f("not_found", exitNotFound)
+		}
 		return f("unavailable", exitUnavailable)
 	}
 	if _, ok := errors.AsType[*net.OpError](err); ok { // in the middle of an answer

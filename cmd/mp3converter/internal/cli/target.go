@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -96,7 +95,7 @@ func (a *app) plan(videos []string, f outputFlags) ([]transfer.Target, error) {
 	targets := make([]transfer.Target, len(videos))
 	owner := map[string]string{}
 	for i, video := range videos {
-		name := strings.TrimSuffix(filepath.Base(video), filepath.Ext(video)) + ".mp3"
+		name := transfer.MP3Name(filepath.Base(video))
 		t := p.target(name, filepath.Join(filepath.Dir(video), name), f.force, a.Stdout)
 		targets[i] = t
 		if t.Stream != nil {

@@ -2,14 +2,12 @@ package encode
 
 import (
 	"fmt"
-	"net"
 	"net/http"
-	"time"
 
 	"mp3converter/shared/source"
 )
 
-// ServerError says that a URL's server could not be reached, or that it refused or failed.
+// ServerError says that a URL's server could not be reached, or that it refused or failed, or has nothing there.
 type ServerError struct {
 	// Status is its answer; 0 if there was none.
 	Status int
@@ -21,10 +19,17 @@ func (e *ServerError) Refused() bool {
 	return e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden
 }
 
+// Missing says whether the server has nothing at the URL.
+func (e *ServerError) Missing() bool {
+	return e.Status == http.StatusNotFound || e.Status == http.StatusGone
+}
+
 func (e *ServerError) Error() string {
 	switch {
 	case e.Status == 0:
 		return e.Err.Error()
+	case e.Missing():
+		return fmt.Sprintf("there is nothing at this URL (%d)", e.Status)
 	case e.Refused():
 		return fmt.Sprintf("the server refuses the URL, whose time may be over (%d %s)", e.Status, http.StatusText(e.Status))
 	}
@@ -33,8 +38,10 @@ func (e *ServerError) Error() string {
 
 func (e *ServerError) Unwrap() error { return e.Err }
 
-// Is makes of a refusal one that is not asked again.
-func (e *ServerError) Is(target error) bool { return target == source.ErrRefused && e.Refused() }
+// Is makes of what stays as it is an error that is not asked again.
+func (e *ServerError) Is(target error) bool {
+	return target == source.ErrRefused && e.Refused() || target == source.ErrGone && e.Missing()
+}
 
 // transport is one that makes errors of the answers that say something about the server and not about the file.
 type transport struct{ *http.Transport }
@@ -45,24 +52,12 @@ func (t transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, &ServerError{Err: err}
 	}
-	refusal := &ServerError{Status: resp.StatusCode}
-	if refusal.Refused() || resp.StatusCode == http.StatusTooManyRequests || resp.StatusCode >= http.StatusInternalServerError {
+	e := &ServerError{Status: resp.StatusCode}
+	if e.Refused() || e.Missing() || resp.StatusCode == http.StatusTooManyRequests || resp.StatusCode >= http.StatusInternalServerError {
 		_ = resp.Body.Close()
-		return nil, refusal
+		return nil, e
 	}
 	return resp, nil
 }
 
-// newClient is for ranges: without compression, which would change their bytes, and on HTTP/1.1, where ranges that are
-// fetched at the same time have a connection each instead of sharing the flow control of one.
-func newClient() *http.Client {
-	return &http.Client{Transport: transport{&http.Transport{
-		Proxy:                 http.ProxyFromEnvironment,
-		DialContext:           (&net.Dialer{Timeout: 15 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
-		MaxIdleConnsPerHost:   32,
-		IdleConnTimeout:       90 * time.Second,
-		TLSHandshakeTimeout:   15 * time.Second,
-		ResponseHeaderTimeout: 30 * time.Second,
-		DisableCompression:    true,
-	}}}
-}
+func newClient() *http.Client { return &http.Client{Transport: transport{source.NewTransport()}} }

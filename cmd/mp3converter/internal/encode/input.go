@@ -40,11 +40,7 @@ func ParseInput(s string) (Input, error) {
 		if isURL && scheme != "" && strings.Trim(scheme, "abcdefghijklmnopqrstuvwxyz0123456789") == "" {
 			return Input{}, fmt.Errorf("%s:// is not understood; give a file, or an https:// URL such as a presigned one", scheme)
 		}
-		base := filepath.Base(s)
-		if stem := strings.TrimSuffix(base, filepath.Ext(base)); stem != "" {
-			base = stem
-		}
-		return Input{Name: s, Output: base + ".mp3", location: s}, nil
+		return Input{Name: s, Output: transfer.MP3Name(filepath.Base(s)), location: s}, nil
 	}
 	u, err := url.Parse(s)
 	if err != nil || u.Host == "" {
@@ -52,7 +48,7 @@ func ParseInput(s string) (Input, error) {
 	}
 	name := "download.mp3"
 	if base := path.Base(u.Path); strings.Trim(base, "./") != "" {
-		name = transfer.SafeName(strings.TrimSuffix(base, path.Ext(base))+".mp3", name)
+		name = transfer.SafeName(transfer.MP3Name(base), name)
 	}
 	shown := url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}
 	return Input{Name: shown.String(), Output: name, URL: true, location: s}, nil
@@ -67,11 +63,8 @@ func (i Input) open(ctx context.Context) (ranges source.Ranges, shut func(), err
 			return ranges, client.CloseIdleConnections, nil
 		}
 		client.CloseIdleConnections()
-		switch {
-		case errors.Is(err, source.ErrNoRanges):
+		if errors.Is(err, source.ErrNoRanges) {
 			err = fmt.Errorf("%w; save the file to disk first", err)
-		case errors.Is(err, source.ErrGone):
-			err = &cleanError{text: "there is nothing at this URL", err: err}
 		}
 		return nil, nil, err
 	}
@@ -111,7 +104,7 @@ func (i Input) clean(err error) error {
 	if err == nil || !i.URL {
 		return err
 	}
-	if e, ok := errors.AsType[*ServerError](err); ok && e.Status != 0 {
+	if e, ok := errors.AsType[*ServerError](err); ok {
 		return &cleanError{text: e.Error(), err: err} // wherever it was met
 	}
 	text := beyondPath.ReplaceAllString(strings.ReplaceAll(err.Error(), i.location, i.Name), "$1$2")

@@ -13,6 +13,15 @@ const maxName = 200
 // reserved are device names on Windows, with any extension.
 var reserved = map[string]bool{"con": true, "prn": true, "aux": true, "nul": true}
 
+// MP3Name is what the MP3 of a video is called that is called base: .mp3 in place of its extension. A name that begins
+// with its only dot has none.
+func MP3Name(base string) string {
+	if stem := strings.TrimSuffix(base, filepath.Ext(base)); stem != "" {
+		base = stem
+	}
+	return base + ".mp3"
+}
+
 // SafeName turns a name the service suggests into one that is safe in any directory on any system: one path element,
 // no control or invisible characters, not hidden, no device, not too long, ending in .mp3. Where nothing is left of
 // it, it is fallback.

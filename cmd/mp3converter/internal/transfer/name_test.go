@@ -33,6 +33,17 @@ func TestSafeName(t *testing.T) {
 	}
 }
 
+func TestMP3Name(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[string]string{
+		"film.mp4": "film.mp3", "film": "film.mp3", "a.tar.gz": "a.tar.mp3", ".hidden": ".hidden.mp3", ".hidden.mp4": ".hidden.mp3", "film.": "film.mp3",
+	} {
+		if got := transfer.MP3Name(in); got != want {
+			t.Errorf("MP3Name(%q) = %q, want %q", in, got, want)
+		}
+	}
+}
+
 func FuzzSafeName(f *testing.F) {
 	f.Add("../../evil.mp3")
 	f.Add("con")
