@@ -32,7 +32,7 @@ down: need ## stop what up started
 	@$(STACK) down
 
 demo: need ## from login to MP3 through the public API: make demo [VIDEO=file] [OUT=file.mp3]
-	@localstack/demo.sh "$(VIDEO)" "$(OUT)"
+	@localstack/demo.sh
 
 test: need ## all tests that need no Docker, with a local stack of their own
 	@$(STACK) exec -dir .local/test -- go test $(TESTFLAGS) ./...

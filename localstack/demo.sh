@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# From login to MP3 through the public API, with the command-line client: demo.sh [VIDEO] [OUT]
+# From login to MP3 through the public API, with the command-line client. VIDEO is the video, else a sample is made; OUT is the
+# MP3 or a folder for it, else it goes to .local. An MP3 that is there is replaced, no other file is.
 # Exits 0 only if the MP3 arrived and the e-mail about it too.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-video=${1:-}
-out=${2:-}
+video=${VIDEO:-}
+out=${OUT:-}
 if [ ! -r .local/env ]; then
 	echo "demo: nothing is running; start it with: make up" >&2
 	exit 1
@@ -27,6 +28,9 @@ if [ -z "$video" ]; then
 fi
 name=$(basename "$video")
 out=${out:-.local/${name%.*}.mp3}
+if [ -d "$out" ]; then
+	out=${out%/}/${name%.*}.mp3
+fi
 
 go build -o .local/build/mp3converter ./cmd/mp3converter
 client=$PWD/.local/build/mp3converter

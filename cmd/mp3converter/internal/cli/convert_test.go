@@ -98,6 +98,16 @@ func TestConvertOutput(t *testing.T) {
 			t.Error("--force did not replace the file")
 		}
 	})
+	t.Run("no video is ever replaced", func(t *testing.T) {
+		t.Parallel()
+		p := newSignedIn(t)
+		other := p.video("b.mov", "mine")
+		p.run("convert", p.video("a.mp4", "x"), "-o", other).want(t, 8, "is not called .mp3")
+		p.run("convert", "--force", p.video("a.mp4", "x"), "-o", other).want(t, 8, "is not called .mp3")
+		if p.read("b.mov") != "mine" || p.svc.count("POST /upload") != 0 {
+			t.Error("the other video was not respected")
+		}
+	})
 	t.Run("as JSON", func(t *testing.T) {
 		t.Parallel()
 		p := newSignedIn(t)

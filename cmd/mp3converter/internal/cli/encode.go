@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"strconv"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -135,9 +134,6 @@ func (a *app) encodeTarget(e encoding, in encode.Input, out string) (transfer.Ta
 	case t.Stream != nil:
 	case !in.URL && sameFile(in.Name, t.Path):
 		return t, usage("the MP3 of " + in.Name + " would replace it; name another output")
-	case t.Replace && !strings.EqualFold(filepath.Ext(t.Path), ".mp3") && t.Check() == nil && exists(t.Path):
-		// Two videos where one was meant, as from a pattern, must not cost the second.
-		return t, usage(t.Path + " exists and is not called .mp3; --force replaces only an MP3")
 	}
 	return t, nil
 }

@@ -97,6 +97,10 @@ func TestEncodeToFileStreamAndFolder(t *testing.T) {
 	if p.read("talk.mp3") == mp3 {
 		t.Error("--force replaced nothing")
 	}
+	p.run("encode", in, p.video("other.wav", "mine"), "-f").want(t, 8, "is not called .mp3")
+	if p.read("other.wav") != "mine" {
+		t.Error("--force replaced a recording")
+	}
 	p.stdoutTerminal = true
 	p.run("encode", in, "-").want(t, 2, "terminal")
 }
@@ -308,7 +312,7 @@ func TestEncodeFailures(t *testing.T) {
 func TestEncodeMistakes(t *testing.T) {
 	t.Parallel()
 	p := newEncoder(t)
-	wav, other := p.video("talk.wav", "x"), p.video("other.wav", "y")
+	wav := p.video("talk.wav", "x")
 	if err := os.Symlink(wav, filepath.Join(p.dir, "link.mp3")); err != nil {
 		t.Fatal(err)
 	}
@@ -319,7 +323,6 @@ func TestEncodeMistakes(t *testing.T) {
 	}{
 		"itself":                    {[]string{wav, wav, "-f"}, "would replace it"},
 		"itself by a link":          {[]string{wav, filepath.Join(p.dir, "link.mp3"), "-f"}, "would replace it"},
-		"another video":             {[]string{wav, other, "--force"}, "not called .mp3"},
 		"a device":                  {[]string{wav, "/dev/null", "--force"}, ""},
 		"no directory":              {[]string{wav, filepath.Join(p.dir, "no", "a.mp3")}, "there is no directory"},
 		"standard input":            {[]string{"-", "a.mp3"}, "standard input"},

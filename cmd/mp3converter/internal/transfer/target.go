@@ -9,12 +9,14 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // Target is where an MP3 goes: Stream, if it is set, or else the file Path.
 type Target struct {
 	Path string
-	// Replace allows an existing file to be replaced.
+	// Replace allows an existing file to be replaced, if it is called an MP3: two videos where one was meant, as from a
+	// pattern, or a slip of the hand must not cost a video.
 	Replace bool
 	// MakeDir allows the file's directory to be made.
 	MakeDir bool
@@ -24,7 +26,15 @@ type Target struct {
 // ExistsError says that the MP3 would replace a file and was not allowed to.
 type ExistsError struct{ Path string }
 
-func (e *ExistsError) Error() string { return e.Path + " exists already; --force replaces it" }
+func (e *ExistsError) Error() string {
+	if !IsMP3Name(e.Path) {
+		return e.Path + " exists already, and is not called .mp3; name another output"
+	}
+	return e.Path + " exists already; --force replaces it"
+}
+
+// IsMP3Name says whether a file of this name passes for an MP3. No other is ever replaced.
+func IsMP3Name(name string) bool { return strings.EqualFold(filepath.Ext(name), ".mp3") }
 
 // Check reports what already now prevents the file from being written, before any work is put into it.
 func (t Target) Check() error {
@@ -41,7 +51,7 @@ func (t Target) Check() error {
 		return fmt.Errorf("%s is a directory", t.Path)
 	case !info.Mode().IsRegular():
 		return fmt.Errorf("%s is not an ordinary file; write to standard output and redirect that", t.Path)
-	case !t.Replace:
+	case !t.Replace || !IsMP3Name(t.Path):
 		return &ExistsError{t.Path}
 	}
 	return nil
