@@ -125,11 +125,6 @@ func distinct(names []string) error {
 	return nil
 }
 
-func exists(name string) bool {
-	_, err := os.Stat(name)
-	return err == nil
-}
-
 func sameFile(one, other string) bool {
 	a, errA := os.Stat(one)
 	b, errB := os.Stat(other)
