@@ -40,8 +40,8 @@ test: need ## all tests that need no Docker, with a local stack of their own
 test-large: need ## a 2 GB upload, with the memory of convert measured
 	@$(STACK) exec -dir .local/test -- go test -tags large -run ^TestLarge -count=1 -v -timeout 30m ./localstack/e2e
 
-# What looks at the child's process would see qemu's.
-OF_THE_PROCESS := ^(TestAKilledConverterLeavesNoChild|TestCancellingLeavesNoChild|TestMemoryDoesNotGrowWithLength)$$
+# What looks at the child's process would see qemu's, which also takes address space.
+OF_THE_PROCESS := ^(TestAKilledConverterLeavesNoChild|TestCancellingLeavesNoChild|TestMemoryDoesNotGrowWithLength|TestNoMemoryForAWorkerIsNotBlamedOnTheFile|TestWorkersThatMemoryDoesNotLastFor)$$
 test-arm64: need ## the arm64 layer, cross-compiled, under qemu (Debian: gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user)
 	@command -v qemu-aarch64 >/dev/null || { echo "qemu-aarch64 is missing (Debian: apt-get install qemu-user)" >&2; exit 1; }
 	@layers/ffmpeg/emulated.sh arm64 .local/arm64
