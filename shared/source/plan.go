@@ -35,8 +35,8 @@ func checkFetch(fetch []Extent, objectSize int64) error {
 	return nil
 }
 
-// add plans for pieces, which ascend, with a gap between each two, and may keep them. They come by those of fetch that they lie in, cut to at
-// most block bytes, and so that no gap is fetched that is longer than that.
+// add plans for pieces, which ascend, with a gap between each two, and may keep them. They come by those of fetch that
+// they lie in, cut to at most block bytes, and so that no gap is fetched that is longer than that.
 func (p *plan) add(pieces, fetch []Extent, block, gap int64) error {
 	if len(pieces) == 0 {
 		return nil

@@ -22,7 +22,7 @@ type outputFlags struct {
 
 func (f *outputFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringVarP(&f.output, "output", "o", "", "write to this `file` or into this directory, made if it ends in a slash; - is standard output")
-	cmd.Flags().BoolVarP(&f.force, "force", "f", false, "replace an existing file")
+	cmd.Flags().BoolVarP(&f.force, "force", "f", false, "replace an existing MP3")
 }
 
 // place is what --output means for a number of MP3s: standard output, one file, or a directory ("" is none given).
