@@ -25,8 +25,9 @@ IN is a file, or an http:// or https:// URL (a presigned one, say) whose server 
 question mark is never shown.
 
 OUT is a file, a directory (made if it ends in a slash), or - for standard output. Without it, the MP3 gets the name of
-the input, in the current directory. An MP3 that is there already stays unless --force is given, any other file always. The MP3 is written
-beside its place and moved there when it is whole; if the run fails or is interrupted, nothing is left.
+the input, in the current directory. An MP3 that is there already stays unless --force is given, any other file always.
+The MP3 is written beside its place and moved there when it is whole; if the run fails or is interrupted, nothing is
+left.
 
 The first bytes of an MP3 are known last. So on the way to standard output it is held back until it is whole: up to
 %d MiB in memory, the rest in an unnamed temporary file (in TMPDIR). A run that fails writes nothing there.
